@@ -1,0 +1,74 @@
+package ordering
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Line is what an order holds of one product.
+type Line struct {
+	ProductID    uuid.UUID `json:"product_id"`
+	Name         string    `json:"name"`
+	Quantity     int64     `json:"quantity"`
+	UnitPriceWon int64     `json:"unit_price_won"`
+}
+
+// Change is what every event of an order tells.
+type Change struct {
+	OrderID   uuid.UUID `json:"order_id"`
+	Version   int64     `json:"version"`
+	Number    string    `json:"number"`
+	AccountID uuid.UUID `json:"account_id"`
+	State     State     `json:"state"`
+	TotalWon  int64     `json:"total_won"`
+	Lines     []Line    `json:"lines"`
+	At        time.Time `json:"at"`
+}
+
+func (e Change) AggregateID() uuid.UUID  { return e.OrderID }
+func (e Change) AggregateVersion() int64 { return e.Version }
+
+// Placed: everything is held; the order waits for its payment.
+type Placed struct{ Change }
+
+func (Placed) EventType() string { return "ordering.placed.v1" }
+
+// Rejected: the order could not be placed; give back what it holds.
+type Rejected struct{ Change }
+
+func (Rejected) EventType() string { return "ordering.rejected.v1" }
+
+// Expired: not paid in time; give back what it holds.
+type Expired struct{ Change }
+
+func (Expired) EventType() string { return "ordering.expired.v1" }
+
+// Paid: the money is in, or none was due; what it holds is sold.
+type Paid struct{ Change }
+
+func (Paid) EventType() string { return "ordering.paid.v1" }
+
+// Canceled: ended before shipping, the money (if any) returned; give back what it holds.
+type Canceled struct{ Change }
+
+func (Canceled) EventType() string { return "ordering.canceled.v1" }
+
+// Shipped: the parcel is on its way.
+type Shipped struct {
+	Change
+	Carrier       string `json:"carrier"`
+	InvoiceNumber string `json:"invoice_number"`
+}
+
+func (Shipped) EventType() string { return "ordering.shipped.v1" }
+
+// Delivered: the parcel has arrived.
+type Delivered struct{ Change }
+
+func (Delivered) EventType() string { return "ordering.delivered.v1" }
+
+// Confirmed: the buyer has it; the sale is final.
+type Confirmed struct{ Change }
+
+func (Confirmed) EventType() string { return "ordering.confirmed.v1" }

@@ -1,0 +1,136 @@
+// Package payments is the contract of the module that takes money, gives it back, and keeps the ledger of both.
+//
+// It is the arbiter of an unpaid order's end: only what it says is closed can never be paid any more.
+package payments
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sasapick/shop/internal/platform/fault"
+)
+
+// Service takes and returns money for orders. Every call is idempotent by the order's id.
+type Service interface {
+	// Open makes the order payable until in.ExpiresAt. A repeat returns the payment as it is.
+	Open(ctx context.Context, in OpenInput) (Payment, error)
+	// Close ends an unpaid payment. The state that it returns is the arbiter's word: StateClosed: no money will be kept for the
+	// order; StateConfirming or StateCaptured: the order must not be ended. An order that was never opened is closed for good.
+	Close(ctx context.Context, in CloseInput) (Payment, error)
+	// Confirm takes the money that the shopper has authorised. The state is StateCaptured, or StateConfirming when the gateway has not
+	// said yet: the outcome then comes as an event. Faults: ErrNoPayment, ErrAmountMismatch, ErrOrderClosed, ErrInProgress, ErrDeclined.
+	Confirm(ctx context.Context, in ConfirmInput) (Payment, error)
+	// Refund gives the whole payment back. The result's Refund tells how far it is.
+	Refund(ctx context.Context, in RefundInput) (Payment, error)
+	// Payment returns an order's payment with its history, or ErrNoPayment.
+	Payment(ctx context.Context, in PaymentInput) (Payment, error)
+}
+
+// State is the life of a payment.
+type State string
+
+const (
+	StateOpen       State = "open"       // can be paid
+	StateConfirming State = "confirming" // the gateway was asked and its answer is not known yet
+	StateCaptured   State = "captured"   // the money is ours
+	StateClosed     State = "closed"     // never paid, and can't be any more
+)
+
+// RefundState is the life of a refund.
+type RefundState string
+
+const (
+	RefundStateRequested RefundState = "requested" // to be sent to the gateway
+	RefundStateSent      RefundState = "sent"      // sent, outcome not known yet
+	RefundStateDone      RefundState = "done"
+	RefundStateRefused   RefundState = "refused" // the gateway will not; a person decides
+)
+
+// OpenInput is the argument of Open.
+type OpenInput struct {
+	OrderID     uuid.UUID `json:"order_id"`
+	OrderNumber string    `json:"order_number"` // the gateway's orderId
+	OrderName   string    `json:"order_name"`   // what the shopper reads on the pay page, at most 100 characters
+	AccountID   uuid.UUID `json:"account_id"`
+	AmountWon   int64     `json:"amount_won"` // at least 100
+	ExpiresAt   time.Time `json:"expires_at"`
+}
+
+// CloseInput is the argument of Close.
+type CloseInput struct {
+	OrderID uuid.UUID `json:"order_id"`
+}
+
+// ConfirmInput is the argument of Confirm. IdempotencyKey and RequestHash are the shopper's; a repeat returns the stored outcome.
+type ConfirmInput struct {
+	AccountID      uuid.UUID `json:"account_id"`
+	PaymentKey     string    `json:"payment_key"`
+	OrderNumber    string    `json:"order_number"`
+	AmountWon      int64     `json:"amount_won"`
+	IdempotencyKey string    `json:"idempotency_key"`
+	RequestHash    []byte    `json:"request_hash"`
+}
+
+// RefundInput is the argument of Refund.
+type RefundInput struct {
+	OrderID uuid.UUID `json:"order_id"`
+	Reason  string    `json:"reason"` // at most 200 characters
+}
+
+// PaymentInput names an order and, where a shopper asks, the account that must own it (the zero UUID: whoever).
+type PaymentInput struct {
+	OrderID   uuid.UUID `json:"order_id"`
+	AccountID uuid.UUID `json:"account_id"`
+}
+
+// Payment is the money side of an order.
+type Payment struct {
+	OrderID     uuid.UUID  `json:"order_id"`
+	OrderNumber string     `json:"order_number"`
+	AccountID   uuid.UUID  `json:"account_id"`
+	State       State      `json:"state"`
+	AmountWon   int64      `json:"amount_won"`
+	RefundedWon int64      `json:"refunded_won"`
+	Method      string     `json:"method,omitempty"`
+	ReceiptURL  string     `json:"receipt_url,omitempty"`
+	CustomerKey string     `json:"customer_key"`
+	ClientKey   string     `json:"client_key"`
+	CheckoutURL string     `json:"checkout_url"`
+	ExpiresAt   time.Time  `json:"expires_at"`
+	ApprovedAt  *time.Time `json:"approved_at,omitempty"`
+	Refund      *Refund    `json:"refund,omitempty"`
+	History     []Entry    `json:"history,omitempty"`
+	Replayed    bool       `json:"replayed,omitempty"` // the answer to a request that was made before
+}
+
+// Refund is money on its way back.
+type Refund struct {
+	ID          uuid.UUID   `json:"id"`
+	State       RefundState `json:"state"`
+	AmountWon   int64       `json:"amount_won"`
+	Reason      string      `json:"reason"`
+	Code        string      `json:"code,omitempty"` // the gateway's, when it refused
+	RequestedAt time.Time   `json:"requested_at"`
+	DoneAt      *time.Time  `json:"done_at,omitempty"`
+}
+
+// Entry is a moment of a payment's history.
+type Entry struct {
+	At        time.Time `json:"at"`
+	Kind      string    `json:"kind"` // opened, confirming, declined, captured, closed, refund_requested, refunded, refund_refused
+	AmountWon int64     `json:"amount_won"`
+	Detail    string    `json:"detail,omitempty"`
+}
+
+// The module's faults.
+var (
+	ErrNoPayment      = fault.New(fault.NotFound, "payments.no_payment", "there is no such payment")
+	ErrAmountMismatch = fault.New(fault.Conflict, "payments.amount_mismatch", "the amount is not the order's")
+	ErrOrderClosed    = fault.New(fault.Conflict, "payments.order_closed", "the order has ended and cannot be paid any more")
+	ErrInProgress     = fault.New(fault.Conflict, "payments.in_progress", "the payment is being confirmed; nothing more needs to be done")
+	ErrAlreadyPaid    = fault.New(fault.Conflict, "payments.already_paid", "the order is paid already")
+	ErrDeclined       = fault.New(fault.Declined, "payments.declined", "the payment was declined")
+	ErrNotRefundable  = fault.New(fault.Conflict, "payments.not_refundable", "there is nothing to give back")
+)

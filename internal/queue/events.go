@@ -1,0 +1,21 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// RoomChanged: an admin changed a room's settings.
+type RoomChanged struct {
+	RoomID   uuid.UUID `json:"room_id"`
+	Version  int64     `json:"version"`
+	Name     string    `json:"name"`
+	Mode     Mode      `json:"mode"`
+	Capacity int64     `json:"capacity"`
+	At       time.Time `json:"at"`
+}
+
+func (RoomChanged) EventType() string         { return "queue.room_changed.v1" }
+func (e RoomChanged) AggregateID() uuid.UUID  { return e.RoomID }
+func (e RoomChanged) AggregateVersion() int64 { return e.Version }
