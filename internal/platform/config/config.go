@@ -1,0 +1,119 @@
+// Package config is every setting of the shop in one struct. Each field is a flag and, under the same name, an environment
+// variable: --database-url is SHOP_DATABASE_URL. What is left empty is embedded.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config is read by kong; the tags are its flags, defaults and help.
+type Config struct {
+	Listen        string `default:"127.0.0.1:8080" help:"Address of the shop."`
+	PrivateListen string `default:"127.0.0.1:8081" help:"Address of /metrics; never to be reached from outside. Empty: none."`
+	PublicURL     string `help:"Address that shoppers see, such as https://shop.example. Default: http:// and the listening address."`
+	DataDir       string `help:"Folder of everything embedded. Default: the user's data folder." type:"path"`
+	TrustProxy    bool   `help:"Take the client's address from X-Forwarded-For: only behind a proxy that sets it."`
+	Demo          bool   `default:"true" negatable:"" help:"Seed a demo catalogue at the first start."`
+	DemoProducts  int    `default:"1000" help:"Products of the demo catalogue."`
+
+	AdminEmail    string `default:"admin@shop.local" help:"Email of the first admin."`
+	AdminPassword string `help:"Password of the first admin. Default: a random one, printed once."`
+
+	DatabaseURL         string `help:"PostgreSQL. Empty: embedded."`
+	AccountsDatabaseURL string `help:"PostgreSQL of the module accounts. Empty: as database-url."`
+	CatalogDatabaseURL  string `help:"PostgreSQL of the module catalog. Empty: as database-url."`
+	OrderingDatabaseURL string `help:"PostgreSQL of the module ordering. Empty: as database-url."`
+	PaymentsDatabaseURL string `help:"PostgreSQL of the module payments. Empty: as database-url."`
+	CouponsDatabaseURL  string `help:"PostgreSQL of the module coupons. Empty: as database-url."`
+	QueueDatabaseURL    string `help:"PostgreSQL of the module queue. Empty: as database-url."`
+	DatabaseConns       int32  `default:"12" help:"Connections that each module may open."`
+	Migrate             bool   `default:"true" negatable:"" help:"Bring the schemas up to date at start."`
+	PGBin               string `name:"pg-bin" help:"Folder of PostgreSQL's programs for the embedded server. Default: found, or fetched." type:"path"`
+
+	RedisURL        string   `help:"Redis: carts and rate limits. Empty: carts in PostgreSQL, limits in process."`
+	KafkaBrokers    []string `help:"Kafka: the bus between the modules. Empty: a log in PostgreSQL."`
+	KafkaPartitions int32    `default:"12" help:"Partitions of a topic that is made."`
+
+	TossURL       string `help:"Toss Payments, or an emulator of it. Default: https://api.tosspayments.com with a secret key, the emulator within without one."`
+	TossSecretKey string `help:"Secret key of Toss Payments. Empty: the emulator within takes the payments, and no money moves."`
+	TossClientKey string `help:"Client key of Toss Payments."`
+
+	OrderTTL           time.Duration `name:"order-ttl" default:"15m" help:"How long an order waits to be paid."`
+	SignInsPerAddress  int           `default:"60" help:"Sign-ins that one address may try in a minute."`
+	SignInsPerAccount  int           `default:"10" help:"Sign-ins that one account may be tried for in a minute."`
+	SignUpsPerAddress  int           `default:"20" help:"Sign-ups that one address may try in a minute."`
+	DrainTimeout       time.Duration `default:"15s" help:"How long a stopping shop waits for requests that are being served."`
+	LogFormat          string        `default:"auto" enum:"auto,json,text" help:"json (Elastic Common Schema), text, or auto: text on a terminal."`
+	LogLevel           string        `default:"info" enum:"debug,info,warn,error" help:"Least level that is logged."`
+	LogFile            string        `help:"File to log to. Default: standard error." type:"path"`
+	OTLPEndpoint       string        `name:"otlp-endpoint" help:"OpenTelemetry collector (HTTP), such as http://127.0.0.1:4318. Empty: no traces are sent."`
+	CORSAllowedOrigins []string      `name:"cors-allowed-origins" help:"Origins of browsers that may call the API from other sites. Empty: none."`
+}
+
+// Modules are the names of the shop's modules, each with a schema of its own.
+var Modules = []string{"accounts", "catalog", "ordering", "payments", "coupons", "queue"}
+
+// ModuleDatabaseURLs are the modules that have a database of their own.
+func (c Config) ModuleDatabaseURLs() map[string]string {
+	urls := map[string]string{}
+	for module, u := range map[string]string{
+		"accounts": c.AccountsDatabaseURL,
+		"catalog":  c.CatalogDatabaseURL,
+		"ordering": c.OrderingDatabaseURL,
+		"payments": c.PaymentsDatabaseURL,
+		"coupons":  c.CouponsDatabaseURL,
+		"queue":    c.QueueDatabaseURL,
+	} {
+		if u != "" && u != c.DatabaseURL {
+			urls[module] = u
+		}
+	}
+	return urls
+}
+
+// BaseURL is the address that shoppers see, without a slash at the end.
+func (c Config) BaseURL() string {
+	if c.PublicURL != "" {
+		return strings.TrimRight(c.PublicURL, "/")
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return "http://" + c.Listen
+	}
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Check refuses settings that do not go together, before anything is started.
+func (c Config) Check() error {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("listen: %q is not an address such as 127.0.0.1:8080", c.Listen)
+	}
+	if len(c.KafkaBrokers) == 0 && len(c.ModuleDatabaseURLs()) > 0 {
+		return fmt.Errorf("modules with databases of their own need Kafka between them: set kafka-brokers, or leave the modules' database addresses empty")
+	}
+	if c.DatabaseURL == "" && len(c.ModuleDatabaseURLs()) > 0 {
+		return fmt.Errorf("database-url is needed beside a module's own database address")
+	}
+	for name, v := range map[string]string{"database-url": c.DatabaseURL, "redis-url": c.RedisURL, "toss-url": c.TossURL, "public-url": c.PublicURL, "otlp-endpoint": c.OTLPEndpoint} {
+		if v == "" {
+			continue
+		}
+		if u, err := url.Parse(v); err != nil || u.Scheme == "" {
+			return fmt.Errorf("%s is not a URL", name) // the value may hold a password: it is not repeated
+		}
+	}
+	if c.DatabaseConns < 2 {
+		return fmt.Errorf("database-conns must be at least 2")
+	}
+	if c.OrderTTL < time.Second {
+		return fmt.Errorf("order-ttl must be at least a second")
+	}
+	return nil
+}
