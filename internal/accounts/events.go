@@ -6,6 +6,15 @@ import (
 	"github.com/google/uuid"
 )
 
+// Events lists the type of each event that the module publishes.
+var Events = []string{
+	Registered{}.EventType(),
+	RoleChanged{}.EventType(),
+	Suspended{}.EventType(),
+	Reinstated{}.EventType(),
+	Closed{}.EventType(),
+}
+
 // Registered: a person signed up.
 type Registered struct {
 	AccountID uuid.UUID `json:"account_id"`

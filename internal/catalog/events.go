@@ -6,6 +6,12 @@ import (
 	"github.com/google/uuid"
 )
 
+// Events lists the type of each event that the module publishes.
+var Events = []string{
+	ProductChanged{}.EventType(),
+	CategoryChanged{}.EventType(),
+}
+
 // ProductChanged: something that shoppers see of a product changed. It carries no product: who cares reads the truth again.
 type ProductChanged struct {
 	ProductID  uuid.UUID `json:"product_id"`

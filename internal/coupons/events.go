@@ -6,6 +6,11 @@ import (
 	"github.com/google/uuid"
 )
 
+// Events lists the type of each event that the module publishes.
+var Events = []string{
+	Claimed{}.EventType(),
+}
+
 // Claimed: an account has got a coupon.
 type Claimed struct {
 	CouponID   uuid.UUID `json:"coupon_id"`

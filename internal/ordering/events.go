@@ -6,6 +6,18 @@ import (
 	"github.com/google/uuid"
 )
 
+// Events lists the type of each event that the module publishes.
+var Events = []string{
+	Placed{}.EventType(),
+	Rejected{}.EventType(),
+	Expired{}.EventType(),
+	Paid{}.EventType(),
+	Canceled{}.EventType(),
+	Shipped{}.EventType(),
+	Delivered{}.EventType(),
+	Confirmed{}.EventType(),
+}
+
 // Line is what an order holds of one product.
 type Line struct {
 	ProductID    uuid.UUID `json:"product_id"`

@@ -6,6 +6,13 @@ import (
 	"github.com/google/uuid"
 )
 
+// Events lists the type of each event that the module publishes.
+var Events = []string{
+	Captured{}.EventType(),
+	Refunded{}.EventType(),
+	RefundRefused{}.EventType(),
+}
+
 // Captured: the money for an order is ours.
 type Captured struct {
 	OrderID   uuid.UUID `json:"order_id"`

@@ -6,6 +6,11 @@ import (
 	"github.com/google/uuid"
 )
 
+// Events lists the type of each event that the module publishes.
+var Events = []string{
+	RoomChanged{}.EventType(),
+}
+
 // RoomChanged: an admin changed a room's settings.
 type RoomChanged struct {
 	RoomID   uuid.UUID `json:"room_id"`
