@@ -16,8 +16,8 @@ type Config struct {
 	PrivateListen string `default:"127.0.0.1:8081" help:"Address of /metrics; never to be reached from outside. Empty: none."`
 	PublicURL     string `help:"Address that shoppers see, such as https://shop.example. Default: http:// and the listening address."`
 	DataDir       string `help:"Folder of everything embedded. Default: the user's data folder." type:"path"`
-	TrustProxy    bool   `help:"Take the client's address from X-Forwarded-For: only behind a proxy that sets it."`
-	Demo          bool   `default:"true" negatable:"" help:"Seed a demo catalogue at the first start."`
+	TrustProxies  int    `help:"Proxies of ours in front of the shop whose X-Forwarded-For is believed. 0: none, the address is the connection's."`
+	Demo          *bool  `negatable:"" help:"Seed a demo catalogue where there is none. Default: only into an embedded database."`
 	DemoProducts  int    `default:"1000" help:"Products of the demo catalogue."`
 
 	AdminEmail    string `default:"admin@shop.local" help:"Email of the first admin."`

@@ -26,7 +26,7 @@ func TestConfig(t *testing.T) {
 		c := parse(t)
 		require.NoError(t, c.Check())
 		require.Equal(t, "http://127.0.0.1:8080", c.BaseURL())
-		require.True(t, c.Demo)
+		require.Nil(t, c.Demo)
 	})
 
 	t.Run("TheEnvironmentNamesAreTheFlags", func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestConfig(t *testing.T) {
 		c := parse(t, "--listen=:9999")
 		require.Equal(t, "postgres://h/d", c.DatabaseURL)
 		require.Equal(t, []string{"a:1", "b:2"}, c.KafkaBrokers)
-		require.False(t, c.Demo)
+		require.False(t, *c.Demo)
 		require.Equal(t, "http://127.0.0.1:9999", c.BaseURL())
 	})
 

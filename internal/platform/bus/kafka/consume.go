@@ -1,0 +1,111 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/IBM/sarama"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sasapick/shop/internal/platform/bus"
+)
+
+// Consume joins the group and handles the partitions that it is given.
+func (k *Kafka) Consume(ctx context.Context, g *bus.Group) (err error) {
+	client, err := k.connect()
+	if err != nil {
+		return err
+	}
+	for _, name := range g.Topics { // a group doesn't see topics that are made later
+		if err := k.ensure(client, name); err != nil {
+			return err
+		}
+	}
+	group, err := sarama.NewConsumerGroup(k.config.Brokers, g.Name, k.sarama)
+	if err != nil {
+		return fmt.Errorf("join %s: %w", g.Name, err)
+	}
+	logged := make(chan struct{})
+	go func() {
+		defer close(logged)
+		for err := range group.Errors() {
+			k.log.WarnContext(ctx, "trouble with a consumer group", "group", g.Name, "error", err)
+		}
+	}()
+	defer func() {
+		if closed := group.Close(); closed != nil && err == nil {
+			err = fmt.Errorf("leave %s: %w", g.Name, closed)
+		}
+		<-logged
+	}()
+
+	claims := &claims{group: g, slots: make(chan struct{}, k.config.Parallel)}
+	for ctx.Err() == nil { // once around for each rebalancing
+		if err := group.Consume(ctx, g.Topics, claims); err != nil && !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("consume as %s: %w", g.Name, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// claims handles the partitions of one group, each in its goroutine.
+type claims struct {
+	group *bus.Group
+	slots chan struct{} // so that a group leaves connections of the pool to requests
+}
+
+func (c *claims) Setup(sarama.ConsumerGroupSession) error   { return nil }
+func (c *claims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+// ConsumeClaim handles batches until the partition is taken away. The offset is marked after the commit: if we die
+// between the two, the events come again and the inbox knows them.
+func (c *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	ctx := session.Context()
+	for {
+		messages := gather(ctx, claim.Messages())
+		if len(messages) == 0 {
+			return nil
+		}
+		select {
+		case c.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		events := make([]bus.Envelope, len(messages))
+		for i, m := range messages {
+			events[i] = decode(m)
+		}
+		_, err := c.group.Take(ctx, func(context.Context, pgx.Tx) ([]bus.Envelope, error) { return events, nil }, nil)
+		<-c.slots
+		if err != nil { // the partition is somebody else's now, and so are these events
+			return nil
+		}
+		session.MarkMessage(messages[len(messages)-1], "")
+	}
+}
+
+// gather waits for a message and takes what else has come, up to a batch. Empty: there is no more.
+func gather(ctx context.Context, from <-chan *sarama.ConsumerMessage) (messages []*sarama.ConsumerMessage) {
+	select {
+	case m, ok := <-from:
+		if !ok {
+			return nil
+		}
+		messages = append(messages, m)
+	case <-ctx.Done():
+		return nil
+	}
+	for len(messages) < bus.BatchSize {
+		select {
+		case m, ok := <-from:
+			if !ok {
+				return messages
+			}
+			messages = append(messages, m)
+		default:
+			return messages
+		}
+	}
+	return messages
+}

@@ -1,0 +1,57 @@
+package kafka_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/IBM/sarama"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sasapick/shop/internal/platform/bus"
+	"github.com/sasapick/shop/internal/platform/bus/bustest"
+	"github.com/sasapick/shop/internal/platform/bus/kafka"
+	"github.com/sasapick/shop/internal/platform/stacktest"
+)
+
+// sarama's metrics library keeps one goroutine for the whole process.
+func TestMain(m *testing.M) {
+	bustest.Main(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
+}
+
+func open(t testing.TB, brokers []string) *kafka.Kafka {
+	k, err := kafka.New(kafka.Config{
+		Brokers: brokers, Partitions: 3,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, k.Close()) })
+	return k
+}
+
+// adapter runs against brokers.
+func adapter(brokers []string) bustest.Adapter {
+	return bustest.Adapter{
+		Open: func(t testing.TB, _ *pgxpool.Pool) bus.Transport { return open(t, brokers) },
+		Rewind: func(t testing.TB, _ *pgxpool.Pool, group, topic string) {
+			admin, err := sarama.NewClusterAdmin(brokers, config())
+			require.NoError(t, err)
+			defer admin.Close()
+			require.NoError(t, admin.DeleteConsumerGroup(group))
+		},
+	}
+}
+
+func config() *sarama.Config {
+	c := sarama.NewConfig()
+	c.Version = sarama.V4_1_2_0
+	return c
+}
+
+// TestConformance runs on a real broker.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+
+	bustest.Run(t, adapter(stacktest.Kafka(t)))
+}

@@ -1,0 +1,53 @@
+package kafka
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/IBM/sarama"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sasapick/shop/internal/platform/bus"
+	"github.com/sasapick/shop/internal/platform/stacktest"
+)
+
+// A batch whose acknowledgement was lost is sent again and appended once, and the next one follows it.
+func TestRepetition(t *testing.T) {
+	t.Parallel()
+
+	k, err := New(Config{Brokers: stacktest.Kafka(t), Partitions: 3, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, k.Close()) })
+	name := bus.Topic("doors" + uuid.NewString()[:8])
+	key := uuid.New()
+	tp := k.topic(name)
+	for round := range 3 {
+		pending, client, err := k.prepare(tp, []bus.Envelope{{Key: key}, {Key: key}})
+		require.NoError(t, err)
+		require.Len(t, pending, 1)
+		for p, chunks := range pending {
+			for range 3 {
+				require.Empty(t, k.send(t.Context(), client, tp, map[int32]*sarama.RecordBatch{p: tp.batch(p, chunks[0].records)}))
+			}
+			tp.next[p] += 2
+			end, err := client.GetOffset(name, p, sarama.OffsetNewest)
+			require.NoError(t, err)
+			require.EqualValues(t, 2*(round+1), end)
+		}
+	}
+	client, err := k.connect()
+	require.NoError(t, err)
+	for round := range 3 {
+		for _, err := range k.Publish(t.Context(), name, []bus.Envelope{{Key: key}, {Key: key}}) {
+			require.NoError(t, err)
+		}
+		var all int64
+		for p := range int32(3) {
+			end, err := client.GetOffset(name, p, sarama.OffsetNewest)
+			require.NoError(t, err)
+			all += end
+		}
+		require.EqualValues(t, 6+2*(round+1), all, "what is new must not be taken for a repetition")
+	}
+}

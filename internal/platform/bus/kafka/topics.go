@@ -1,0 +1,64 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/sasapick/shop/internal/platform/bus"
+)
+
+// ensure makes the topic if there is none, and fails unless it has the partitions that keys are spread over. More than
+// that are left alone: somebody has added some, which keys don't use.
+//
+// It asks the brokers and not the client's memory, for another reason too: a client that has given up on all of its
+// brokers, because they were away, only tries them again when it is told to refresh.
+func (k *Kafka) ensure(client sarama.Client, name string) error {
+	err := client.RefreshMetadata(name)
+	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+		if err := k.create(client, name); err != nil {
+			return err
+		}
+		err = client.RefreshMetadata(name)
+	}
+	if err != nil {
+		return fmt.Errorf("look for topic %s: %w", name, err)
+	}
+	partitions, err := client.Partitions(name)
+	if err != nil {
+		return fmt.Errorf("look for topic %s: %w", name, err)
+	}
+	if have := int32(len(partitions)); have < k.config.Partitions {
+		return fmt.Errorf("topic %s has %d partitions, not %d: their number is fixed", name, have, k.config.Partitions)
+	}
+	return nil
+}
+
+// create makes the topic as safe as the number of brokers allows.
+func (k *Kafka) create(client sarama.Client, name string) error {
+	admin, err := sarama.NewClusterAdminFromClient(client) // not closed: that would close the client
+	if err != nil {
+		return fmt.Errorf("reach Kafka's controller: %w", err)
+	}
+	brokers := len(client.Brokers())
+	retention := strconv.FormatInt(bus.TopicRetention.Milliseconds(), 10)
+	// Only whole segments are deleted, so a quiet topic would keep events for longer than the inbox remembers them.
+	segment := strconv.FormatInt((6 * time.Hour).Milliseconds(), 10)
+	detail := &sarama.TopicDetail{
+		NumPartitions:     k.config.Partitions,
+		ReplicationFactor: int16(max(1, min(3, brokers))),
+		ConfigEntries:     map[string]*string{"retention.ms": &retention, "segment.ms": &segment},
+	}
+	if brokers >= 3 {
+		two := "2"
+		detail.ConfigEntries["min.insync.replicas"] = &two
+	}
+	err = admin.CreateTopic(name, detail, false)
+	if err != nil && !errors.Is(err, sarama.ErrTopicAlreadyExists) {
+		return fmt.Errorf("create topic %s: %w", name, err)
+	}
+	return nil
+}
