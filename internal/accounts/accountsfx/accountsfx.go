@@ -1,0 +1,66 @@
+// Package accountsfx wires the module accounts.
+package accountsfx
+
+import (
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/fx"
+
+	"github.com/sasapick/shop/internal/accounts"
+	"github.com/sasapick/shop/internal/accounts/internal/app"
+	"github.com/sasapick/shop/internal/accounts/internal/memory"
+	"github.com/sasapick/shop/internal/accounts/internal/redis"
+	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/clock"
+	"github.com/sasapick/shop/internal/platform/config"
+	"github.com/sasapick/shop/internal/platform/outbox"
+	"github.com/sasapick/shop/internal/platform/pg"
+	"github.com/sasapick/shop/internal/platform/platformfx"
+)
+
+const module = "accounts"
+
+// Module hosts accounts in this process: its contract, the keys that tokens are verified with, its routes, what it hears
+// and what it does by the clock.
+var Module = fx.Module(module,
+	fx.Decorate(func(l *slog.Logger) *slog.Logger { return l.With("module", module) }),
+	fx.Provide(
+		func(d *pg.Databases) *pgxpool.Pool { return d.Pool(module) },
+		func(c clock.Clock) *outbox.Outbox { return outbox.New(module, c) },
+		func(c clock.Clock) *audit.Log { return audit.New(module, c) },
+		func(v *auth.Verifier) app.Revoker { return v },
+		newConfig, newPasswords, newLimit, app.NewKeyring, app.NewService,
+		fx.Private,
+	),
+	fx.Provide(
+		func(k *app.Keyring) auth.Source { return k },
+		func(s *app.Service) accounts.Service { return s },
+		func(s *app.Service) accounts.Admins { return s },
+		platformfx.Routes(app.NewHTTP),
+		platformfx.Routes(app.NewAdmin),
+		platformfx.Subscriptions(app.Subscriptions),
+		platformfx.Jobs(app.Jobs),
+	),
+)
+
+func newConfig(c config.Config) app.Config {
+	return app.Config{
+		SignInsPerMinutePerAddress: c.SignInsPerAddress,
+		SignInsPerMinutePerAccount: c.SignInsPerAccount,
+		SignUpsPerMinutePerAddress: c.SignUpsPerAddress,
+	}
+}
+
+func newPasswords() (*app.Passwords, error) { return app.NewPasswords(app.Argon2id(), 0) }
+
+// newLimit counts tries in Redis where there is one, so that all instances count together, else in this process.
+func newLimit(client goredis.UniversalClient, c clock.Clock, l *slog.Logger) app.Limit {
+	here := memory.NewLimit(c)
+	if client == nil {
+		return here
+	}
+	return redis.NewLimit(client, here, l)
+}

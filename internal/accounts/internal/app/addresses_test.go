@@ -1,0 +1,153 @@
+package app_test
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sasapick/shop/internal/accounts"
+)
+
+func home() map[string]any {
+	return map[string]any{
+		"alias": "집", "recipient": "김지은", "phone": "010-1234-5678", "zipcode": "04524",
+		"line1": "서울특별시 중구 세종대로 110", "line2": "3층", "is_default": true,
+	}
+}
+
+// but is home with other values.
+func but(changes map[string]any) map[string]any {
+	m := home()
+	maps.Copy(m, changes)
+	return m
+}
+
+func itemsOf[T any](a answer) []T {
+	a.t.Helper()
+	var page struct {
+		Items []T `json:"items"`
+	}
+	a.is(200).into(&page)
+	return page.Items
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+
+	t.Run("AreKept", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t)
+		id, own := s.shopper("jieun@example.com")
+		require.JSONEq(t, `{"items":[]}`, s.ask("GET", "/v1/me/addresses", own.Access, nil).is(200).Body)
+		first := s.ask("POST", "/v1/me/addresses", own.Access, home()).is(201)
+		second := s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"alias": "회사", "is_default": false})).is(201)
+
+		path := "/v1/me/addresses/" + second.id().String()
+		changed := s.ask("PATCH", path, own.Access, `{"is_default":true,"line2":""}`).is(200)
+		require.Equal(t, "회사", changed.get("alias"), "what is left out stays")
+		require.Nil(t, changed.get("line2"))
+		list := itemsOf[accounts.Address](s.ask("GET", "/v1/me/addresses", own.Access, nil))
+		require.Len(t, list, 2)
+		require.False(t, list[0].IsDefault, "a new default takes the place of the one before")
+		require.True(t, list[1].IsDefault)
+
+		address, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: id, AddressID: first.id()})
+		require.NoError(t, err)
+		require.Equal(t, list[0], address)
+
+		s.ask("DELETE", path, own.Access, nil).is(204)
+		s.ask("DELETE", path, own.Access, nil).says(404, "accounts.no_address")
+		require.Len(t, itemsOf[any](s.ask("GET", "/v1/me/addresses", own.Access, nil)), 1)
+	})
+
+	t.Run("AnothersDoNotExist", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t)
+		id, own := s.shopper("jieun@example.com")
+		eveID, eve := s.shopper("eve@example.com")
+		address := s.ask("POST", "/v1/me/addresses", own.Access, home()).is(201)
+		s.ask("POST", "/v1/me/addresses", eve.Access, home()).is(201)
+		path := "/v1/me/addresses/" + address.id().String()
+		s.ask("PATCH", path, eve.Access, `{"line1":"Eve's"}`).says(404, "accounts.no_address")
+		s.ask("PATCH", path, eve.Access, `{"is_default":true}`).says(404, "accounts.no_address")
+		s.ask("DELETE", path, eve.Access, nil).says(404, "accounts.no_address")
+		_, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: eveID, AddressID: address.id()})
+		require.ErrorIs(t, err, accounts.ErrNoAddress)
+
+		untouched, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: id, AddressID: address.id()})
+		require.NoError(t, err)
+		require.Equal(t, "서울특별시 중구 세종대로 110", untouched.Line1)
+		require.True(t, itemsOf[accounts.Address](s.ask("GET", "/v1/me/addresses", eve.Access, nil))[0].IsDefault,
+			"a change that finds nothing does not take the default away")
+		s.ask("DELETE", "/v1/me/addresses/"+uuid.NewString(), eve.Access, nil).says(404, "accounts.no_address")
+		s.ask("DELETE", "/v1/me/addresses/7", eve.Access, nil).is(422)
+	})
+
+	t.Run("OneIsDefaultUnderConcurrency", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t)
+		_, own := s.shopper("jieun@example.com")
+		counts := statuses(together(10, func(int) answer { return s.ask("POST", "/v1/me/addresses", own.Access, home()) }))
+		require.Equal(t, map[int]int{201: 10}, counts)
+		require.Equal(t, 1, s.count(`SELECT count(*) FROM accounts.addresses WHERE is_default`))
+	})
+
+	t.Run("FiftyAtMostUnderConcurrency", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t)
+		_, own := s.shopper("jieun@example.com")
+		counts := statuses(together(60, func(int) answer { return s.ask("POST", "/v1/me/addresses", own.Access, home()) }))
+		require.Equal(t, map[int]int{201: 50, 409: 10}, counts)
+		s.ask("POST", "/v1/me/addresses", own.Access, home()).says(409, "accounts.too_many_addresses")
+
+		var page struct {
+			Items []accounts.Address `json:"items"`
+			Next  string             `json:"next_cursor"`
+		}
+		seen := map[uuid.UUID]bool{}
+		for path := "/v1/me/addresses?limit=20"; path != ""; {
+			page.Next = ""
+			s.ask("GET", path, own.Access, nil).is(200).into(&page)
+			for _, a := range page.Items {
+				seen[a.ID] = true
+			}
+			if path = ""; page.Next != "" {
+				path = "/v1/me/addresses?limit=20&cursor=" + page.Next
+			}
+		}
+		require.Len(t, seen, 50)
+	})
+
+	t.Run("TakesPhonesAsPeopleWriteThem", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t)
+		_, own := s.shopper("jieun@example.com")
+		for phone, status := range map[string]int{
+			"010-1234-5678": 201, "01012345678": 201, "02-123-4567": 201, "031 123 4567": 201, "+82-10-1234-5678": 201,
+			"+821012345678": 201, "0505-123-4567": 201, "1588-0000": 201,
+			"": 422, "010": 422, "call me": 422, "010-1234-5678; DROP": 422, "+1 212 555 0100": 422, "010\n1234\n5678": 422,
+		} {
+			a := s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"phone": phone}))
+			require.Equal(t, status, a.Status, "%q: %s", phone, a.Body)
+		}
+	})
+
+	t.Run("RefusesWhatIsNotValid", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t)
+		_, own := s.shopper("jieun@example.com")
+		for field, value := range map[string]any{
+			"zipcode": "0452", "alias": "  ", "recipient": "김\n지은", "line1": "", "line2": "3층\x00", "is_default": "yes",
+		} {
+			body := but(map[string]any{field: value})
+			a := s.ask("POST", "/v1/me/addresses", own.Access, body).is(422)
+			require.Contains(t, a.Body, fmt.Sprintf("/%s", field))
+			made := s.ask("POST", "/v1/me/addresses", own.Access, home()).is(201)
+			s.ask("PATCH", "/v1/me/addresses/"+made.id().String(), own.Access, map[string]any{field: value}).is(422)
+		}
+		s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"account_id": uuid.NewString()})).says(400, "request.unknown_field")
+	})
+}

@@ -1,0 +1,168 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/language"
+
+	"github.com/sasapick/shop/internal/accounts/internal/db"
+	"github.com/sasapick/shop/internal/platform/auth"
+)
+
+// The kinds of notifications.
+const (
+	orderPaid      = "order_paid"
+	orderShipped   = "order_shipped"
+	orderDelivered = "order_delivered"
+	orderCanceled  = "order_canceled"
+	orderExpired   = "order_expired"
+)
+
+// orderParams is what a notification about an order is made from.
+type orderParams struct {
+	OrderID       uuid.UUID `json:"order_id"`
+	OrderNumber   string    `json:"order_number"`
+	TotalWon      int64     `json:"total_won"`
+	Product       string    `json:"product,omitempty"` // the first line's
+	Others        int       `json:"others,omitempty"`  // lines after the first
+	Carrier       string    `json:"carrier,omitempty"`
+	InvoiceNumber string    `json:"invoice_number,omitempty"`
+}
+
+// Notification is a line of an inbox, in the reader's language.
+type Notification struct {
+	ID          uuid.UUID  `json:"id"`
+	Kind        string     `json:"kind" enum:"order_paid,order_shipped,order_delivered,order_canceled,order_expired" doc:"What happened."`
+	Title       string     `json:"title" example:"결제가 완료되었습니다"`
+	Body        string     `json:"body" example:"무선 키보드 외 1건, 39,000원 (주문번호 A1B2C3)"`
+	OrderID     uuid.UUID  `json:"order_id" doc:"The order that it is about."`
+	OrderNumber string     `json:"order_number" example:"A1B2C3"`
+	CreatedAt   time.Time  `json:"created_at" doc:"When it happened."`
+	ReadAt      *time.Time `json:"read_at,omitempty" doc:"When it was marked as read; absent until then."`
+}
+
+// Notifications returns at most limit notifications of who asks, newest first, from before one on.
+func (s *Service) Notifications(ctx context.Context, before *uuid.UUID, limit int, lang language.Tag) ([]Notification, error) {
+	rows, err := s.sql.NotificationsOf(ctx, s.pool, db.NotificationsOfParams{
+		AccountID: auth.Must(ctx).AccountID, Before: before, MaxRows: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list notifications: %w", err)
+	}
+	list := make([]Notification, len(rows))
+	for i, row := range rows {
+		if list[i], err = toNotification(row, lang); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// ReadNotifications marks the notifications of who asks as read, up to one and with it. An id that is nobody's marks
+// those that are older.
+func (s *Service) ReadNotifications(ctx context.Context, upTo uuid.UUID) error {
+	err := s.sql.ReadNotifications(ctx, s.pool, db.ReadNotificationsParams{
+		AccountID: auth.Must(ctx).AccountID, UpTo: upTo, At: s.clock(),
+	})
+	if err != nil {
+		return fmt.Errorf("mark notifications as read: %w", err)
+	}
+	return nil
+}
+
+func toNotification(n db.AccountsNotification, lang language.Tag) (Notification, error) {
+	var p orderParams
+	if err := json.Unmarshal(n.Params, &p); err != nil {
+		return Notification{}, fmt.Errorf("decode notification %s: %w", n.ID, err)
+	}
+	title, body := korean(n.Kind, p)
+	if lang == language.English {
+		title, body = english(n.Kind, p)
+	}
+	out := Notification{
+		ID: n.ID, Kind: n.Kind, Title: title, Body: body, OrderID: p.OrderID, OrderNumber: p.OrderNumber, CreatedAt: n.CreatedAt.UTC(),
+	}
+	if n.ReadAt != nil {
+		at := n.ReadAt.UTC()
+		out.ReadAt = &at
+	}
+	return out, nil
+}
+
+var languages = language.NewMatcher([]language.Tag{language.Korean, language.English}) // the first where nothing fits
+
+// languageOf is the language to answer in: Korean unless the header Accept-Language rather wants English.
+func languageOf(header string) language.Tag {
+	wanted, _, err := language.ParseAcceptLanguage(header)
+	if err != nil {
+		return language.Korean
+	}
+	if _, i, _ := languages.Match(wanted...); i == 1 {
+		return language.English
+	}
+	return language.Korean
+}
+
+func korean(kind string, p orderParams) (title, body string) {
+	goods := p.Product
+	if p.Others > 0 {
+		goods += " 외 " + strconv.Itoa(p.Others) + "건"
+	}
+	if goods == "" {
+		goods = "주문하신 상품"
+	}
+	order := " (주문번호 " + p.OrderNumber + ")"
+	switch kind {
+	case orderPaid:
+		return "결제가 완료되었습니다", goods + ", " + thousands(p.TotalWon) + "원" + order
+	case orderShipped:
+		return "배송이 시작되었습니다", goods + ", " + p.Carrier + " 송장번호 " + p.InvoiceNumber + order
+	case orderDelivered:
+		return "배송이 완료되었습니다", goods + order
+	case orderCanceled:
+		return "주문이 취소되었습니다", goods + order
+	case orderExpired:
+		return "결제 시간이 지나 주문이 종료되었습니다", goods + order
+	default:
+		return "주문 소식", goods + order
+	}
+}
+
+func english(kind string, p orderParams) (title, body string) {
+	goods := p.Product
+	if p.Others > 0 {
+		goods += " and " + strconv.Itoa(p.Others) + " more"
+	}
+	if goods == "" {
+		goods = "Your order"
+	}
+	order := " (order " + p.OrderNumber + ")"
+	switch kind {
+	case orderPaid:
+		return "Your payment is complete", goods + ", " + thousands(p.TotalWon) + " won" + order
+	case orderShipped:
+		return "Your parcel is on its way", goods + ", " + p.Carrier + " invoice " + p.InvoiceNumber + order
+	case orderDelivered:
+		return "Your parcel has arrived", goods + order
+	case orderCanceled:
+		return "Your order was canceled", goods + order
+	case orderExpired:
+		return "Your order was not paid in time", goods + order
+	default:
+		return "News of your order", goods + order
+	}
+}
+
+// thousands writes 39000 as 39,000.
+func thousands(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
