@@ -38,5 +38,7 @@ var (
 	ErrSoldOut       = fault.New(fault.Exhausted, "coupons.sold_out", "no coupons are left")
 	ErrNotOpen       = fault.New(fault.Conflict, "coupons.not_open", "the coupon cannot be had yet")
 	ErrEnded         = fault.New(fault.Conflict, "coupons.ended", "the coupon cannot be had any more")
+	ErrBadWindow     = fault.New(fault.Invalid, "coupons.bad_window", "a coupon must end after it starts").WithFields(fault.Field{Pointer: "/ends_at", Detail: "must be after starts_at"})
+	ErrNoName        = fault.New(fault.Invalid, "coupons.no_name", "a coupon needs a name").WithFields(fault.Field{Pointer: "/name", Detail: "must not be blank"})
 	ErrQuantityShort = fault.New(fault.Conflict, "coupons.quantity_may_only_grow", "the quantity of a coupon may only grow")
 )

@@ -1,0 +1,43 @@
+// Package couponsfx wires the module coupons.
+package couponsfx
+
+import (
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/fx"
+
+	"github.com/sasapick/shop/internal/coupons"
+	"github.com/sasapick/shop/internal/coupons/internal/app"
+	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/clock"
+	"github.com/sasapick/shop/internal/platform/outbox"
+	"github.com/sasapick/shop/internal/platform/pg"
+	"github.com/sasapick/shop/internal/platform/platformfx"
+)
+
+const name = "coupons"
+
+// Module hosts coupons in this process.
+var Module = fx.Module(name,
+	fx.Decorate(func(l *slog.Logger) *slog.Logger { return l.With("module", name) }),
+	fx.Provide(
+		func(d *pg.Databases) *pgxpool.Pool { return d.Pool(name) },
+		func(c clock.Clock) *outbox.Outbox { return outbox.New(name, c) },
+		func(c clock.Clock) *audit.Log { return audit.New(name, c) },
+		newService,
+		fx.Private,
+	),
+	fx.Provide(
+		func(s *app.Service) coupons.Service { return s },
+		platformfx.Routes(app.NewHTTP),
+		platformfx.Routes(app.NewAdmin),
+	),
+)
+
+// newService ends the service before the pool that it writes to: fx stops in the reverse order of making.
+func newService(lc fx.Lifecycle, pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, c clock.Clock) *app.Service {
+	s := app.NewService(pool, events, log, c)
+	lc.Append(fx.StopHook(s.Close))
+	return s
+}

@@ -1,0 +1,142 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sasapick/shop/internal/coupons"
+	"github.com/sasapick/shop/internal/coupons/internal/db"
+	"github.com/sasapick/shop/internal/platform/batch"
+	"github.com/sasapick/shop/internal/platform/outbox"
+)
+
+// rounds is how often claims fly again that met a campaign between two states, before they are told to come back.
+const rounds = 4
+
+// fly answers the claims of one flight, first come first served.
+//
+// The coupons are inserted before the counter is locked, so that the row where every instance queues is locked last and
+// shortest; those for which nothing turns out to be left are taken back in the same transaction. Who holds a coupon is
+// found by its row, whatever the counter says.
+func (s *Service) fly(ctx context.Context, claims []claim) ([]batch.Result[coupons.Coupon], error) {
+	results := make([]batch.Result[coupons.Coupon], len(claims))
+	first := map[db.Holder]int{} // an account that asks twice flies once
+	var flying []int
+	for i, c := range claims {
+		holder := db.Holder{CampaignID: c.CampaignID, AccountID: c.AccountID}
+		if _, twice := first[holder]; !twice {
+			first[holder] = i
+			flying = append(flying, i)
+		}
+	}
+	for round := 0; len(flying) > 0; round++ {
+		if round == rounds {
+			for _, i := range flying {
+				results[i].Err = batch.ErrBusy
+			}
+			break
+		}
+		var err error
+		if flying, err = s.round(ctx, claims, flying, results); err != nil {
+			return nil, err
+		}
+	}
+	for i, c := range claims {
+		if at := first[db.Holder{CampaignID: c.CampaignID, AccountID: c.AccountID}]; at != i {
+			results[i] = results[at]
+			results[i].Out.Repeated = results[at].Err == nil
+		}
+	}
+	return results, nil
+}
+
+// round runs one transaction for the claims whose indexes are flying, fills in their results, and returns those that must
+// fly again.
+func (s *Service) round(ctx context.Context, claims []claim, flying []int, results []batch.Result[coupons.Coupon]) (again []int, err error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("acquire a connection for claims: %w", err)
+	}
+	defer release(ctx, conn)
+
+	boarding := make([]db.Claim, len(flying))
+	for n, i := range flying {
+		boarding[n] = db.Claim{CouponID: claims[i].couponID, CampaignID: claims[i].CampaignID, AccountID: claims[i].AccountID}
+	}
+	known, err := s.sql.Board(ctx, conn.Conn(), boarding)
+	if err != nil {
+		return nil, err
+	}
+
+	kept := map[uuid.UUID]int64{}
+	var surplus []uuid.UUID
+	var events []outbox.Event
+	for _, i := range flying {
+		c := claims[i]
+		counter, exists := known.Counters[c.CampaignID]
+		counter.Taken += kept[c.CampaignID]
+		held, holds := known.Held[db.Holder{CampaignID: c.CampaignID, AccountID: c.AccountID}]
+		refusal := verdict(counter, exists)
+		switch fresh := known.Fresh[c.couponID]; {
+		case fresh && refusal != nil:
+			surplus = append(surplus, c.couponID)
+			results[i].Err = refusal
+		case fresh:
+			kept[c.CampaignID]++
+			results[i].Out = coupon(held)
+			events = append(events, coupons.Claimed{
+				CouponID: held.ID, Version: 1, CampaignID: held.CampaignID, AccountID: held.AccountID, At: held.ClaimedAt,
+			})
+		case holds:
+			results[i].Out = coupon(held)
+			results[i].Out.Repeated = held.ID != c.couponID
+		case refusal != nil:
+			results[i].Err = refusal
+		default: // it opened, or grew, after the insert had looked
+			again = append(again, i)
+		}
+	}
+	if len(kept) == 0 {
+		return again, nil // nothing to keep: release rolls back
+	}
+	err = s.sql.Land(ctx, conn.Conn(), surplus, kept, func(b *pgx.Batch) error { return s.outbox.Queue(b, ctx, events...) })
+	if err != nil {
+		return nil, err
+	}
+	s.outbox.Wake()
+	return again, nil
+}
+
+// verdict says why nobody new gets a coupon of the campaign at the moment, or nil.
+func verdict(c db.Counter, exists bool) error {
+	switch {
+	case !exists:
+		return coupons.ErrNoCampaign
+	case c.Now.Before(c.StartsAt):
+		return coupons.ErrNotOpen
+	case !c.Now.Before(c.EndsAt):
+		return coupons.ErrEnded
+	case c.Taken >= c.Quantity:
+		return coupons.ErrSoldOut
+	}
+	return nil
+}
+
+func coupon(h db.Held) coupons.Coupon {
+	return coupons.Coupon{ID: h.ID, CampaignID: h.CampaignID, AccountID: h.AccountID, ClaimedAt: h.ClaimedAt}
+}
+
+// release gives the connection back, out of any transaction. The pool closes one that is still in one.
+func release(ctx context.Context, conn *pgxpool.Conn) {
+	if !conn.Conn().IsClosed() && conn.Conn().PgConn().TxStatus() != 'I' {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_, _ = conn.Exec(ctx, "ROLLBACK")
+	}
+	conn.Release()
+}
