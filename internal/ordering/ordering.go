@@ -33,6 +33,7 @@ var (
 	ErrAmountOverflow    = fault.New(fault.Invalid, "ordering.amount_overflow", "the order is larger than one order may be")
 	ErrAlreadyShipping   = fault.New(fault.Conflict, "ordering.already_shipping", "the parcel is on its way")
 	ErrPaymentInProgress = fault.New(fault.Conflict, "ordering.payment_in_progress", "the payment is being confirmed; wait for its outcome")
+	ErrRefundRefused     = fault.New(fault.Conflict, "ordering.refund_refused", "the payment could not be given back; the order stays as it is, and a person looks into it")
 	ErrIllegalTransition = fault.New(fault.Conflict, "ordering.illegal_transition", "the order's state does not admit this")
 	ErrCartFull          = fault.New(fault.Conflict, "ordering.cart_full", "a cart holds at most 100 products")
 	ErrNotPlaced         = fault.New(fault.Unavailable, "ordering.not_placed", "the order could not be placed just now; ask again with the same key")

@@ -1,0 +1,206 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sasapick/shop/internal/ordering"
+	"github.com/sasapick/shop/internal/payments"
+	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/fault"
+	"github.com/sasapick/shop/internal/platform/idempotency"
+	"github.com/sasapick/shop/internal/platform/web"
+)
+
+// Admin is what ordering says to managers.
+type Admin struct {
+	service *Service
+}
+
+var _ web.Routes = (*Admin)(nil)
+
+// NewAdmin returns the routes below /admin/orders.
+func NewAdmin(s *Service) *Admin { return &Admin{service: s} }
+
+// Routes registers looking for orders and bringing them on their way.
+func (a *Admin) Routes(api *web.API) {
+	web.Register(api, web.Operation{
+		ID: "find-orders", Method: http.MethodGet, Path: "/admin/orders", Tag: tag, Summary: "Find orders", Role: auth.Manager,
+		Description: "Of all accounts, in all states, newest first. What is asked for must all hold.",
+	}, a.find)
+	web.Register(api, web.Operation{
+		ID: "inspect-order", Method: http.MethodGet, Path: "/admin/orders/{id}", Tag: tag, Summary: "Show an order", Role: auth.Manager,
+		Description: "With its whole timeline and its payment.",
+		Problems:    []*fault.Error{ordering.ErrNoOrder},
+	}, a.show)
+	web.Register(api, web.Operation{
+		ID: "prepare-order", Method: http.MethodPost, Path: "/admin/orders/{id}/prepare", Tag: tag, Summary: "Begin to pack an order", Role: auth.Manager,
+		Problems: []*fault.Error{ordering.ErrNoOrder, ordering.ErrIllegalTransition},
+	}, a.prepare)
+	web.Register(api, web.Operation{
+		ID: "ship-order", Method: http.MethodPost, Path: "/admin/orders/{id}/shipments", Tag: tag, Summary: "Hand an order to the carrier", Role: auth.Manager,
+		Description: "One that is paid or being prepared. From then on it cannot be canceled.",
+		Problems:    []*fault.Error{ordering.ErrNoOrder, ordering.ErrIllegalTransition},
+	}, a.ship)
+	web.Register(api, web.Operation{
+		ID: "deliver-order", Method: http.MethodPost, Path: "/admin/orders/{id}/deliveries", Tag: tag, Summary: "Note that an order was delivered", Role: auth.Manager,
+		Problems: []*fault.Error{ordering.ErrNoOrder, ordering.ErrIllegalTransition},
+	}, a.deliver)
+	web.Register(api, web.Operation{
+		ID: "cancel-order-for-shopper", Method: http.MethodPost, Path: "/admin/orders/{id}/cancel", Tag: tag, Summary: "Cancel an order", Role: auth.Manager,
+		Description: "Before it is shipped. The money goes back to the shopper: 200 when it has, and 202 while it is on its way.",
+		Idempotent:  true,
+		Problems: []*fault.Error{
+			ordering.ErrNoOrder, ordering.ErrAlreadyShipping, ordering.ErrPaymentInProgress, ordering.ErrIllegalTransition, ordering.ErrRefundRefused,
+			idempotency.ErrReused,
+		},
+	}, a.cancel)
+}
+
+// ManagedOrderView is an order in a manager's list.
+type ManagedOrderView struct {
+	OrderView
+	AccountID uuid.UUID `json:"account_id" doc:"Whose it is."`
+}
+
+// ManagedMomentView is something that happened to an order, with who did it.
+type ManagedMomentView struct {
+	MomentView
+	ActorID *uuid.UUID `json:"actor_id,omitempty" doc:"The account; absent for the system."`
+}
+
+// ManagedPaymentView is the money side of an order.
+type ManagedPaymentView struct {
+	State       payments.State   `json:"state" example:"captured"`
+	AmountWon   int64            `json:"amount_won" example:"28800"`
+	RefundedWon int64            `json:"refunded_won" example:"0"`
+	Method      string           `json:"method,omitempty" example:"카드"`
+	ReceiptURL  string           `json:"receipt_url,omitempty"`
+	ExpiresAt   time.Time        `json:"expires_at"`
+	ApprovedAt  *time.Time       `json:"approved_at,omitempty"`
+	Refund      *payments.Refund `json:"refund,omitempty"`
+	History     []payments.Entry `json:"history" doc:"Oldest first."`
+}
+
+// ManagedOrderDetailsView is everything about an order.
+type ManagedOrderDetailsView struct {
+	ManagedOrderView
+	RefusalCode string              `json:"refusal_code,omitempty" example:"catalog.out_of_stock" doc:"Why it could not be placed."`
+	Timeline    []ManagedMomentView `json:"timeline" doc:"Oldest first."`
+	Money       *ManagedPaymentView `json:"money,omitempty" doc:"Absent where nothing was to be paid, or payments does not answer."`
+}
+
+func managedOf(d Details) ManagedOrderDetailsView {
+	v := ManagedOrderDetailsView{
+		ManagedOrderView: ManagedOrderView{viewOf(d.Order, d.Lines, d.Payment), d.Order.AccountID},
+		Timeline:         make([]ManagedMomentView, len(d.Timeline)),
+	}
+	if v.State == ordering.StateRejected {
+		if f, ok := fault.As(refusalOf(d.Order)); ok {
+			v.RefusalCode = f.Code
+		}
+	}
+	for i, m := range d.Timeline {
+		v.Timeline[i] = ManagedMomentView{
+			MomentView{At: m.At.UTC(), From: ordering.State(m.FromState), To: ordering.State(m.ToState), By: m.ActorKind, Note: m.Note}, m.ActorID,
+		}
+	}
+	if p := d.Payment; p != nil {
+		v.Money = &ManagedPaymentView{
+			State: p.State, AmountWon: p.AmountWon, RefundedWon: p.RefundedWon, Method: p.Method, ReceiptURL: p.ReceiptURL,
+			ExpiresAt: p.ExpiresAt.UTC(), ApprovedAt: utc(p.ApprovedAt), Refund: p.Refund, History: p.History,
+		}
+		if v.Money.History == nil {
+			v.Money.History = []payments.Entry{}
+		}
+	}
+	return v
+}
+
+type findInput struct {
+	web.PageQuery
+	Number    string    `query:"number" maxLength:"64" example:"S20261124ABCDEFGHJKLMNPQR" doc:"Only the order with this number."`
+	AccountID uuid.UUID `query:"account_id" doc:"Only orders of this account."`
+	ProductID uuid.UUID `query:"product_id" doc:"Only orders of this product."`
+	State     string    `query:"state" enum:"pending,awaiting_payment,paid,preparing,shipping,delivered,confirmed,canceling,rejected,expired,canceled,refunded" doc:"Only orders in this state."`
+}
+
+type findOutput struct {
+	Body web.Page[ManagedOrderView]
+}
+
+func (a *Admin) find(ctx context.Context, in *findInput) (*findOutput, error) {
+	var before position
+	if err := web.DecodeCursor(in.Cursor, &before); err != nil {
+		return nil, err
+	}
+	found, err := a.service.Search(ctx, SearchInput{
+		Number: in.Number, AccountID: in.AccountID, ProductID: in.ProductID, State: ordering.State(in.State), Before: before.ID, AtMost: in.Limit + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]ManagedOrderView, len(found))
+	for i, f := range found {
+		views[i] = ManagedOrderView{viewOf(f.Order, f.Lines, nil), f.Order.AccountID}
+	}
+	return &findOutput{web.PageOf(views, in.Limit, func(v ManagedOrderView) any { return position{v.ID} })}, nil
+}
+
+type managedOutput struct {
+	Body ManagedOrderDetailsView
+}
+
+func managedAnswer(d Details, err error) (*managedOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &managedOutput{managedOf(d)}, nil
+}
+
+func (a *Admin) show(ctx context.Context, in *OrderPath) (*managedOutput, error) {
+	return managedAnswer(a.service.Order(ctx, uuid.Nil, in.ID))
+}
+
+func (a *Admin) prepare(ctx context.Context, in *OrderPath) (*managedOutput, error) {
+	return managedAnswer(a.service.Prepare(ctx, auth.Must(ctx).AccountID, in.ID))
+}
+
+type shipInput struct {
+	OrderPath
+	Body struct {
+		Carrier       string `json:"carrier" minLength:"1" maxLength:"50" example:"CJ대한통운" doc:"Who brings it."`
+		InvoiceNumber string `json:"invoice_number" minLength:"1" maxLength:"50" pattern:"^[A-Za-z0-9-]+$" example:"612345678901" doc:"The carrier's number of the parcel."`
+	}
+}
+
+func (a *Admin) ship(ctx context.Context, in *shipInput) (*managedOutput, error) {
+	return managedAnswer(a.service.Ship(ctx, auth.Must(ctx).AccountID, in.ID, in.Body.Carrier, in.Body.InvoiceNumber))
+}
+
+func (a *Admin) deliver(ctx context.Context, in *OrderPath) (*managedOutput, error) {
+	return managedAnswer(a.service.Deliver(ctx, auth.Must(ctx).AccountID, in.ID))
+}
+
+type managedCancelOutput struct {
+	idempotency.Replay
+	Status int
+	Body   ManagedOrderDetailsView
+}
+
+func (a *Admin) cancel(ctx context.Context, in *cancelInput) (*managedCancelOutput, error) {
+	c, err := a.service.Cancel(ctx, CancelInput{
+		By: auth.Must(ctx).AccountID, OrderID: in.ID, Key: in.KeyOf("/admin/orders/"+in.ID.String()+"/cancel", in.Body), Reason: in.Body.Reason,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.service.details(ctx, c.Order, true)
+	if err != nil {
+		return nil, err
+	}
+	return &managedCancelOutput{idempotency.Replay{Replayed: c.Replayed}, statusOf(c.Order.State), managedOf(d)}, nil
+}

@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/ordering"
+	"github.com/sasapick/shop/internal/ordering/internal/db"
+)
+
+// Changed is what became of a product since it was put into the cart.
+type Changed string
+
+const (
+	PriceUp   Changed = "price_up"
+	PriceDown Changed = "price_down"
+	SoldOut   Changed = "sold_out"
+	Stopped   Changed = "stopped"    // its sale is stopped at the moment
+	Gone      Changed = "gone"       // no longer sold
+	OverLimit Changed = "over_limit" // more than a customer may have
+)
+
+// Shown is a line of a cart as the shopper sees it now.
+type Shown struct {
+	CartLine
+	Offer     catalog.Offer // zero when Gone
+	AmountWon int64
+	Changed   []Changed
+	Buyable   bool
+}
+
+// Cart is what a shopper means to buy, at today's prices. Lines that cannot be bought are shown, and not added up.
+type Cart struct {
+	Lines       []Shown
+	SubtotalWon int64
+}
+
+// Quote is what ordering the cart would cost.
+type Quote struct {
+	Cart
+	ShippingWon int64
+	TotalWon    int64
+}
+
+// Cart shows the account's cart.
+func (s *Service) Cart(ctx context.Context, account uuid.UUID) (Cart, error) {
+	lines, err := s.carts.Lines(ctx, account)
+	if err != nil {
+		return Cart{}, fmt.Errorf("read the cart: %w", err)
+	}
+	if len(lines) == 0 {
+		return Cart{Lines: []Shown{}}, nil
+	}
+	ids := make([]uuid.UUID, len(lines))
+	for i, l := range lines {
+		ids[i] = l.ProductID
+	}
+	offers, err := s.offers(ctx, ids)
+	if err != nil {
+		return Cart{}, err
+	}
+	cart := Cart{Lines: make([]Shown, len(lines))}
+	for i, l := range lines {
+		offer, sold := offers[l.ProductID]
+		if cart.Lines[i], err = show(l, offer, sold); err != nil {
+			return Cart{}, err
+		}
+		if !cart.Lines[i].Buyable {
+			continue
+		}
+		if cart.SubtotalWon += cart.Lines[i].AmountWon; cart.SubtotalWon >= maxWon {
+			return Cart{}, ordering.ErrAmountOverflow
+		}
+	}
+	return cart, nil
+}
+
+func (s *Service) offers(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]catalog.Offer, error) {
+	ctx, cancel := s.call(ctx)
+	defer cancel()
+	offers, err := s.products.Offers(ctx, catalog.OffersInput{ProductIDs: ids})
+	if err != nil {
+		return nil, fmt.Errorf("read today's prices: %w", err)
+	}
+	found := make(map[uuid.UUID]catalog.Offer, len(offers.Items))
+	for _, o := range offers.Items {
+		found[o.ProductID] = o
+	}
+	return found, nil
+}
+
+// show compares a line with what the catalog offers now.
+func show(l CartLine, offer catalog.Offer, sold bool) (Shown, error) {
+	shown := Shown{CartLine: l, Offer: offer, Changed: []Changed{}}
+	if !sold {
+		shown.Changed = append(shown.Changed, Gone)
+		return shown, nil
+	}
+	amount, err := amountOf(offer.PriceWon, l.Quantity)
+	if err != nil {
+		return Shown{}, err
+	}
+	shown.AmountWon, shown.Buyable = amount, true
+	switch {
+	case offer.PriceWon > l.SeenPriceWon:
+		shown.Changed = append(shown.Changed, PriceUp)
+	case offer.PriceWon < l.SeenPriceWon:
+		shown.Changed = append(shown.Changed, PriceDown)
+	}
+	hinder := func(c Changed) {
+		shown.Changed = append(shown.Changed, c)
+		shown.Buyable = false
+	}
+	if offer.Availability == catalog.SoldOut {
+		hinder(SoldOut)
+	}
+	if !offer.OnSale {
+		hinder(Stopped)
+	}
+	if offer.LimitPerCustomer > 0 && l.Quantity > int64(offer.LimitPerCustomer) {
+		hinder(OverLimit)
+	}
+	return shown, nil
+}
+
+// Quote prices the cart's lines that can be bought, with their shipping.
+func (s *Service) Quote(ctx context.Context, account uuid.UUID) (Quote, error) {
+	cart, err := s.Cart(ctx, account)
+	if err != nil {
+		return Quote{}, err
+	}
+	var amounts []int64
+	for _, l := range cart.Lines {
+		if l.Buyable {
+			amounts = append(amounts, l.AmountWon)
+		}
+	}
+	p, err := s.config.priceOf(amounts)
+	if err != nil {
+		return Quote{}, err
+	}
+	return Quote{Cart: cart, ShippingWon: p.shippingWon, TotalWon: p.totalWon}, nil
+}
+
+// PutInCart sets how many pieces of a product are in the cart. What a customer may have of it counts all orders that are not dead.
+func (s *Service) PutInCart(ctx context.Context, account, product uuid.UUID, quantity int64) (Cart, error) {
+	offers, err := s.offers(ctx, []uuid.UUID{product})
+	if err != nil {
+		return Cart{}, err
+	}
+	offer, sold := offers[product]
+	switch {
+	case !sold:
+		return Cart{}, catalog.ErrNoProduct
+	case !offer.OnSale:
+		return Cart{}, catalog.ErrNotOnSale
+	}
+	if limit := int64(offer.LimitPerCustomer); limit > 0 {
+		quotas, err := s.sql.QuotasOf(ctx, s.pool, db.QuotasOfParams{AccountID: account, ProductIds: []uuid.UUID{product}})
+		if err != nil {
+			return Cart{}, fmt.Errorf("read what the account has bought: %w", err)
+		}
+		var bought int64
+		for _, q := range quotas {
+			bought += q.Quantity
+		}
+		if bought+quantity > limit {
+			return Cart{}, ordering.ErrLimitPerCustomer.WithDetail(fmt.Sprintf("%d of it at most, and %d are bought already", limit, bought))
+		}
+	}
+	line := CartLine{ProductID: product, Quantity: quantity, SeenPriceWon: offer.PriceWon, AddedAt: s.clock()}
+	if err := s.carts.Put(ctx, account, line); err != nil {
+		return Cart{}, fmt.Errorf("put into the cart: %w", err)
+	}
+	return s.Cart(ctx, account)
+}
+
+// TakeOutOfCart removes a product from the cart.
+func (s *Service) TakeOutOfCart(ctx context.Context, account, product uuid.UUID) error {
+	if err := s.carts.Remove(ctx, account, product); err != nil {
+		return fmt.Errorf("take out of the cart: %w", err)
+	}
+	return nil
+}
+
+// ClearCart empties the cart.
+func (s *Service) ClearCart(ctx context.Context, account uuid.UUID) error {
+	if err := s.carts.Clear(ctx, account); err != nil {
+		return fmt.Errorf("clear the cart: %w", err)
+	}
+	return nil
+}
+
+// cartPatience is what an order that is placed already waits for its cart.
+const cartPatience = 250 * time.Millisecond
+
+// takeFromCart lowers the cart by what was ordered. The order stands whether or not that can be done.
+func (s *Service) takeFromCart(ctx context.Context, account uuid.UUID, lines []db.Line) {
+	ctx, cancel := context.WithTimeout(ctx, cartPatience)
+	defer cancel()
+	bought := make(map[uuid.UUID]int64, len(lines))
+	for _, l := range lines {
+		bought[l.ProductID] = l.Quantity
+	}
+	if err := s.carts.Take(ctx, account, bought); err != nil {
+		s.log.WarnContext(ctx, "what was ordered stays in the cart", "account", account, "error", err)
+	}
+}

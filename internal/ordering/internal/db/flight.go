@@ -1,0 +1,258 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The names by which the module knows its rows.
+type (
+	Order    = OrderingOrder
+	Line     = OrderingOrderLine
+	Moment   = OrderingOrderTimeline
+	Quota    = OrderingPurchaseQuota
+	CartLine = OrderingCartLine
+)
+
+// Flight runs one transaction in two round trips: look is sent with BEGIN, what write queues is sent with COMMIT. It returns
+// after the server has committed. When write queues nothing, the transaction ends without a change.
+func Flight(ctx context.Context, pool *pgxpool.Pool, look *pgx.Batch, write func() (*pgx.Batch, error)) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release() // a connection that is still in a transaction is closed by the pool
+
+	begin := &pgx.Batch{}
+	begin.Queue("BEGIN")
+	begin.QueuedQueries = append(begin.QueuedQueries, look.QueuedQueries...)
+	if err := conn.SendBatch(ctx, begin).Close(); err != nil {
+		return rollback(ctx, conn, err)
+	}
+	end, err := write()
+	if err != nil {
+		return rollback(ctx, conn, err)
+	}
+	end.Queue("COMMIT")
+	if err := conn.SendBatch(ctx, end).Close(); err != nil {
+		return rollback(ctx, conn, err)
+	}
+	return nil
+}
+
+func rollback(ctx context.Context, conn *pgxpool.Conn, cause error) error {
+	if !conn.Conn().IsClosed() && ctx.Err() == nil {
+		_, _ = conn.Exec(ctx, "ROLLBACK") // a failure closes the connection, which rolls back as well
+	}
+	return cause
+}
+
+// Request is what names an order before it has an id.
+type Request struct {
+	AccountID uuid.UUID
+	Operation string
+	Key       string
+}
+
+// Bought names a counter of purchase_quotas.
+type Bought struct {
+	AccountID uuid.UUID
+	ProductID uuid.UUID
+}
+
+// Seen is what has to be known of shoppers before their orders are taken. It is true while their locks are held.
+type Seen struct {
+	Orders map[Request]uuid.UUID
+	Unpaid map[uuid.UUID]int64
+	Bought map[Bought]int64
+}
+
+const (
+	// An index is right here however young the statistics are, and a planner that thinks otherwise costs a scan per flight.
+	preferIndexes = `SET LOCAL enable_seqscan = off`
+
+	makeShoppers = `
+INSERT INTO ordering.shoppers (account_id) SELECT a FROM unnest($1::uuid[]) AS a ORDER BY a ON CONFLICT DO NOTHING`
+
+	lockShoppers = `
+SELECT 1 FROM ordering.shoppers WHERE account_id = ANY($1::uuid[]) ORDER BY account_id FOR UPDATE`
+
+	ordersOfRequests = `
+SELECT o.account_id, o.operation, o.idempotency_key, o.id
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS r (account_id, operation, idempotency_key)
+JOIN ordering.orders o USING (account_id, operation, idempotency_key)`
+
+	unpaidOfShoppers = `
+SELECT account_id, count(*) FROM ordering.orders
+WHERE account_id = ANY($1::uuid[]) AND unpaid GROUP BY account_id`
+
+	boughtByShoppers = `
+SELECT q.account_id, q.product_id, q.quantity
+FROM unnest($1::uuid[], $2::uuid[]) AS w (account_id, product_id)
+JOIN ordering.purchase_quotas q USING (account_id, product_id)`
+)
+
+// LookAtShoppers locks the shoppers, in order, and then reads what they have. Each account is named once.
+func LookAtShoppers(accounts []uuid.UUID, requests []Request, bought []Bought) (*pgx.Batch, *Seen) {
+	seen := &Seen{Orders: map[Request]uuid.UUID{}, Unpaid: map[uuid.UUID]int64{}, Bought: map[Bought]int64{}}
+	b := &pgx.Batch{}
+	b.Queue(preferIndexes)
+	b.Queue(makeShoppers, accounts)
+	b.Queue(lockShoppers, accounts)
+
+	requesters, operations, keys := make([]uuid.UUID, len(requests)), make([]string, len(requests)), make([]string, len(requests))
+	for i, r := range requests {
+		requesters[i], operations[i], keys[i] = r.AccountID, r.Operation, r.Key
+	}
+	b.Queue(ordersOfRequests, requesters, operations, keys).Query(func(rows pgx.Rows) error {
+		var r Request
+		var id uuid.UUID
+		_, err := pgx.ForEachRow(rows, []any{&r.AccountID, &r.Operation, &r.Key, &id}, func() error {
+			seen.Orders[r] = id
+			return nil
+		})
+		return err
+	})
+	b.Queue(unpaidOfShoppers, accounts).Query(func(rows pgx.Rows) error {
+		var account uuid.UUID
+		var n int64
+		_, err := pgx.ForEachRow(rows, []any{&account, &n}, func() error {
+			seen.Unpaid[account] = n
+			return nil
+		})
+		return err
+	})
+	buyers, products := make([]uuid.UUID, len(bought)), make([]uuid.UUID, len(bought))
+	for i, w := range bought {
+		buyers[i], products[i] = w.AccountID, w.ProductID
+	}
+	b.Queue(boughtByShoppers, buyers, products).Query(func(rows pgx.Rows) error {
+		var w Bought
+		var n int64
+		_, err := pgx.ForEachRow(rows, []any{&w.AccountID, &w.ProductID, &n}, func() error {
+			seen.Bought[w] = n
+			return nil
+		})
+		return err
+	})
+	return b, seen
+}
+
+const (
+	insertOrders = `
+INSERT INTO ordering.orders (id, number, account_id, state, items_won, shipping_won, total_won, due_won,
+    recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash,
+    claimed_by, claimed_at, attend_at, created_at, updated_at)
+SELECT id, number, account_id, 'pending', items_won, shipping_won, total_won, due_won,
+    recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash,
+    claimed_by, now(), attend_at, created_at, created_at
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[],
+    $16::uuid[], $17::timestamptz[], $18::timestamptz[])
+  AS o (id, number, account_id, items_won, shipping_won, total_won, due_won,
+    recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, attend_at, created_at)`
+
+	insertLines = `
+INSERT INTO ordering.order_lines (order_id, position, product_id, name, brand, quantity, unit_price_won)
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])`
+
+	insertMoments = `
+INSERT INTO ordering.order_timeline (order_id, step, at, from_state, to_state, actor_kind, actor_id)
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::uuid[])`
+
+	raiseQuotas = `
+INSERT INTO ordering.purchase_quotas (account_id, product_id, quantity)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+ON CONFLICT (account_id, product_id) DO UPDATE SET quantity = purchase_quotas.quantity + EXCLUDED.quantity`
+
+	placeOrders = `
+WITH locked AS MATERIALIZED (
+    SELECT id, state FROM ordering.orders WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+)
+UPDATE ordering.orders o SET state = i.state, version = o.version + 1, step = o.step + 1, updated_at = $4,
+    expires_at = i.expires_at, attend_at = i.expires_at, claimed_by = NULL, claimed_at = NULL
+FROM locked l, unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS i (id, state, expires_at)
+WHERE l.state = 'pending' AND o.id = l.id AND i.id = l.id
+RETURNING o.id, o.version, o.step`
+)
+
+// QueueOrders inserts pending orders with their lines, which the caller has stepped to 1 in the timeline.
+func QueueOrders(b *pgx.Batch, orders []Order, lines []Line) {
+	n := len(orders)
+	ids, numbers, accounts := make([]uuid.UUID, n), make([]string, n), make([]uuid.UUID, n)
+	items, shipping, total, due := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	recipients, phones, zipcodes := make([]string, n), make([]string, n), make([]string, n)
+	line1, line2 := make([]string, n), make([]string, n)
+	operations, keys, hashes := make([]string, n), make([]string, n), make([][]byte, n)
+	claimants, attend, created := make([]*uuid.UUID, n), make([]*time.Time, n), make([]time.Time, n)
+	for i, o := range orders {
+		ids[i], numbers[i], accounts[i] = o.ID, o.Number, o.AccountID
+		items[i], shipping[i], total[i], due[i] = o.ItemsWon, o.ShippingWon, o.TotalWon, o.DueWon
+		recipients[i], phones[i], zipcodes[i] = o.Recipient, o.Phone, o.Zipcode
+		line1[i], line2[i] = o.Line1, o.Line2
+		operations[i], keys[i], hashes[i] = o.Operation, o.IdempotencyKey, o.RequestHash
+		claimants[i], attend[i], created[i] = o.ClaimedBy, o.AttendAt, o.CreatedAt
+	}
+	b.Queue(insertOrders, ids, numbers, accounts, items, shipping, total, due, recipients, phones, zipcodes, line1, line2,
+		operations, keys, hashes, claimants, attend, created)
+
+	n = len(lines)
+	orderIDs, positions, products := make([]uuid.UUID, n), make([]int32, n), make([]uuid.UUID, n)
+	names, brands, quantities, prices := make([]string, n), make([]string, n), make([]int64, n), make([]int64, n)
+	for i, l := range lines {
+		orderIDs[i], positions[i], products[i] = l.OrderID, l.Position, l.ProductID
+		names[i], brands[i], quantities[i], prices[i] = l.Name, l.Brand, l.Quantity, l.UnitPriceWon
+	}
+	b.Queue(insertLines, orderIDs, positions, products, names, brands, quantities, prices)
+}
+
+// QueueMoments inserts rows of timelines.
+func QueueMoments(b *pgx.Batch, moments []Moment) {
+	n := len(moments)
+	ids, steps, ats := make([]uuid.UUID, n), make([]int32, n), make([]time.Time, n)
+	from, to, kinds, actors := make([]string, n), make([]string, n), make([]string, n), make([]*uuid.UUID, n)
+	for i, m := range moments {
+		ids[i], steps[i], ats[i] = m.OrderID, m.Step, m.At
+		from[i], to[i], kinds[i], actors[i] = m.FromState, m.ToState, m.ActorKind, m.ActorID
+	}
+	b.Queue(insertMoments, ids, steps, ats, from, to, kinds, actors)
+}
+
+// QueueQuotas adds to the counters. Each is named once, and the locks of their shoppers are held.
+func QueueQuotas(b *pgx.Batch, quotas []Quota) {
+	n := len(quotas)
+	accounts, products, quantities := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int64, n)
+	for i, q := range quotas {
+		accounts[i], products[i], quantities[i] = q.AccountID, q.ProductID, q.Quantity
+	}
+	b.Queue(raiseQuotas, accounts, products, quantities)
+}
+
+// Placed is an order as it stands after [QueuePlaced].
+type Placed struct {
+	ID      uuid.UUID
+	Version int64
+	Step    int32
+}
+
+// QueuePlaced ends the placing of those orders that are still pending, and calls moved for each. An order that has nothing to
+// be paid has no expiry.
+func QueuePlaced(b *pgx.Batch, at time.Time, ids []uuid.UUID, states []string, expiries []*time.Time, moved func(Placed)) {
+	b.Queue(preferIndexes)
+	b.Queue(placeOrders, ids, states, expiries, at).Query(func(rows pgx.Rows) error {
+		var p Placed
+		_, err := pgx.ForEachRow(rows, []any{&p.ID, &p.Version, &p.Step}, func() error {
+			moved(p)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("end the placing: %w", err)
+		}
+		return nil
+	})
+}

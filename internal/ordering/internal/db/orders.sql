@@ -1,0 +1,106 @@
+-- name: OrderOf :one
+SELECT * FROM ordering.orders WHERE id = @id;
+
+-- name: OrderOfNumber :one
+SELECT * FROM ordering.orders WHERE number = @number;
+
+-- name: OrderOfRequest :one
+SELECT * FROM ordering.orders WHERE account_id = @account_id AND operation = @operation AND idempotency_key = @idempotency_key;
+
+-- name: OrderOfCancelRequest :one
+SELECT * FROM ordering.orders WHERE cancel_by = @cancel_by::uuid AND cancel_key = @cancel_key::text;
+
+-- name: LockOrder :one
+SELECT * FROM ordering.orders WHERE id = @id FOR UPDATE;
+
+-- name: LinesOf :many
+SELECT * FROM ordering.order_lines WHERE order_id = @order_id ORDER BY position;
+
+-- name: LinesOfOrders :many
+SELECT * FROM ordering.order_lines WHERE order_id = ANY(@order_ids::uuid[]) ORDER BY order_id, position;
+
+-- name: TimelineOf :many
+SELECT * FROM ordering.order_timeline WHERE order_id = @order_id ORDER BY step;
+
+-- name: ClaimOrder :execrows
+-- The one who places a pending order says so, unless somebody else did and was heard of since.
+UPDATE ordering.orders SET claimed_by = @claimant::uuid, claimed_at = now()
+WHERE id = @id AND state = 'pending'
+  AND (claimed_by IS NULL OR claimed_by = @claimant::uuid OR claimed_at < now() - make_interval(secs => @silent_s::float8));
+
+-- name: UnclaimOrder :exec
+UPDATE ordering.orders SET claimed_by = NULL, claimed_at = NULL
+WHERE id = @id AND state = 'pending' AND claimed_by = @claimant::uuid;
+
+-- name: MoveOrder :one
+UPDATE ordering.orders SET
+    state             = @to_state,
+    former_state      = sqlc.narg(former_state),
+    version           = version + @published::bigint,
+    step              = step + 1,
+    updated_at        = @at,
+    attend_at         = sqlc.narg(attend_at),
+    claimed_by        = NULL,
+    claimed_at        = NULL,
+    expires_at        = COALESCE(sqlc.narg(expires_at), expires_at),
+    refusal           = COALESCE(sqlc.narg(refusal), refusal),
+    cancel_by         = COALESCE(sqlc.narg(cancel_by), cancel_by),
+    cancel_key        = COALESCE(sqlc.narg(cancel_key), cancel_key),
+    cancel_hash       = COALESCE(sqlc.narg(cancel_hash), cancel_hash),
+    cancel_reason     = COALESCE(sqlc.narg(cancel_reason), cancel_reason),
+    refused_refund_id = COALESCE(sqlc.narg(refused_refund_id), refused_refund_id),
+    carrier           = COALESCE(sqlc.narg(carrier), carrier),
+    invoice_number    = COALESCE(sqlc.narg(invoice_number), invoice_number)
+WHERE id = @id AND state = @from_state AND step = @step
+RETURNING *;
+
+-- name: TakeStep :one
+-- A remark in the timeline leaves the state as it is.
+UPDATE ordering.orders SET step = step + 1, updated_at = @at WHERE id = @id AND step = @step RETURNING *;
+
+-- name: InsertTimeline :exec
+INSERT INTO ordering.order_timeline (order_id, step, at, from_state, to_state, actor_kind, actor_id, note)
+VALUES (@order_id, @step, @at, @from_state, @to_state, @actor_kind, @actor_id, @note);
+
+-- name: LockShopper :exec
+SELECT 1 FROM ordering.shoppers WHERE account_id = @account_id FOR UPDATE;
+
+-- name: GiveBackQuotas :exec
+UPDATE ordering.purchase_quotas q SET quantity = q.quantity - l.quantity
+FROM ordering.order_lines l
+WHERE l.order_id = @order_id AND q.account_id = @account_id AND q.product_id = l.product_id;
+
+-- name: QuotasOf :many
+SELECT * FROM ordering.purchase_quotas WHERE account_id = @account_id AND product_id = ANY(@product_ids::uuid[]);
+
+-- name: OrdersToAttend :many
+SELECT * FROM ordering.orders WHERE state = @state AND attend_at <= @now ORDER BY attend_at LIMIT @at_most;
+
+-- name: ExtendOrder :exec
+UPDATE ordering.orders SET expires_at = @expires_at::timestamptz, attend_at = @expires_at::timestamptz
+WHERE id = @id AND state = 'awaiting_payment' AND expires_at < @expires_at::timestamptz;
+
+-- name: PutOff :exec
+UPDATE ordering.orders SET attend_at = GREATEST(attend_at, @attend_at::timestamptz) WHERE id = @id AND state = @state;
+
+-- name: SetAddress :one
+UPDATE ordering.orders SET recipient = @recipient, phone = @phone, zipcode = @zipcode, line1 = @line1, line2 = @line2
+WHERE id = @id RETURNING *;
+
+-- name: OrdersOfAccount :many
+-- What never came to be an order is shown only to who asks for it.
+SELECT * FROM ordering.orders
+WHERE account_id = @account_id
+  AND CASE WHEN @state::text = '' THEN state NOT IN ('pending', 'rejected') ELSE state = @state END
+  AND (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
+ORDER BY id DESC LIMIT @at_most;
+
+-- name: AdminOrders :many
+SELECT * FROM ordering.orders o
+WHERE (@number::text = '' OR o.number = @number)
+  AND (sqlc.narg(account_id)::uuid IS NULL OR o.account_id = sqlc.narg(account_id))
+  AND (@state::text = '' OR o.state = @state)
+  AND (sqlc.narg(product_id)::uuid IS NULL
+       OR o.id IN (SELECT l.order_id FROM ordering.order_lines l WHERE l.product_id = sqlc.narg(product_id)))
+  AND (sqlc.narg(before)::uuid IS NULL OR o.id < sqlc.narg(before))
+ORDER BY o.id DESC LIMIT @at_most;
