@@ -1,0 +1,234 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/catalog/internal/db"
+	"github.com/sasapick/shop/internal/platform/batch"
+)
+
+// settlement is what becomes of an order's hold.
+type settlement struct {
+	order  uuid.UUID
+	action string
+}
+
+const (
+	actionUse     = "use"     // paid: what is held is sold
+	actionRelease = "release" // given up: what is held, or was sold, goes back
+)
+
+const (
+	settleRounds  = 4   // in which a settlement meets a reservation that arrives at the same moment
+	maxSettlement = 512 // orders in one transaction
+)
+
+// Release implements [catalog.Stock].
+func (s *Service) Release(ctx context.Context, in catalog.ReleaseInput) (catalog.Reservation, error) {
+	released, err := s.settlements.Do(ctx, shardOf(in.OrderID), settlement{in.OrderID, actionRelease})
+	return released, busy(err)
+}
+
+// flySettle settles the orders of one flight, in two round trips.
+func (s *Service) flySettle(ctx context.Context, asked []settlement) ([]batch.Result[catalog.Reservation], error) {
+	results := make([]batch.Result[catalog.Reservation], len(asked))
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("acquire a connection for settlements: %w", err)
+	}
+	defer giveBack(ctx, conn)
+
+	for round, left := 0, asked; len(left) > 0; round++ {
+		if round == settleRounds {
+			return nil, fmt.Errorf("%w: reservations kept arriving while they were settled", batch.ErrBusy)
+		}
+		known, err := s.sql.BoardSettle(ctx, conn.Conn(), true, ordersOf(left))
+		if err != nil {
+			return nil, err
+		}
+		decided := s.decide(known, left)
+		if decided.Empty() {
+			break // nothing to keep: giveBack rolls back, which costs no write
+		}
+		again, err := s.sql.LandSettle(ctx, conn.Conn(), true, &decided.Settled)
+		if err != nil {
+			return nil, err
+		}
+		s.noteAll(decided.pools)
+		left = only(left, again)
+	}
+	for i, a := range asked {
+		results[i].Out = catalog.Reservation{OrderID: a.order, State: catalog.Released}
+	}
+	return results, nil
+}
+
+// Settle does what orders' events have asked for, many orders at once, until nothing is left to do. The handlers of events
+// only write down what is to be done: the bus may handle many of them in one transaction, in whatever order they came,
+// and holding all their locks until its end could make it and the shoppers wait for each other.
+func (s *Service) Settle(ctx context.Context) error {
+	for {
+		n, err := s.settleSome(ctx)
+		if err != nil || n < maxSettlement {
+			return err
+		}
+	}
+}
+
+var errSettleAgain = errors.New("a reservation arrived while it was released")
+
+func (s *Service) settleSome(ctx context.Context) (n int, err error) {
+	for range settleRounds {
+		if n, err = s.trySettleSome(ctx); !errors.Is(err, errSettleAgain) {
+			return n, err
+		}
+	}
+	return 0, err
+}
+
+func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
+	var decided decision
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		rows, err := s.sql.TakeSettlements(ctx, tx, maxSettlement)
+		if err != nil {
+			return fmt.Errorf("take settlements: %w", err)
+		}
+		if n = len(rows); n == 0 {
+			return nil
+		}
+		asked := make([]settlement, n)
+		for i, r := range rows {
+			asked[i] = settlement{r.OrderID, r.Action}
+		}
+		known, err := s.sql.BoardSettle(ctx, tx, false, ordersOf(asked))
+		if err != nil {
+			return err
+		}
+		decided = s.decide(known, asked)
+		if decided.Empty() {
+			return nil
+		}
+		again, err := s.sql.LandSettle(ctx, tx, false, &decided.Settled)
+		if err == nil && len(again) > 0 {
+			err = errSettleAgain
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.noteAll(decided.pools)
+	return n, nil
+}
+
+// decision is what a settlement writes, and what the pools are after it.
+type decision struct {
+	db.Settled
+	pools map[uuid.UUID]db.Pool
+}
+
+// decide goes through what was asked in order of arrival. Each step is a compare-and-set on the state, so that repeats and
+// latecomers change nothing.
+func (s *Service) decide(known db.Holds, asked []settlement) decision {
+	d := decision{
+		Settled: db.Settled{At: s.clock(), States: map[uuid.UUID]string{}, OnHand: map[uuid.UUID]int64{}, Reserved: map[uuid.UUID]int64{}},
+		pools:   map[uuid.UUID]db.Pool{},
+	}
+	sold := map[uuid.UUID]int64{}
+	dead := map[uuid.UUID]bool{}
+	for _, a := range asked {
+		state, exists := known.States[a.order]
+		switch {
+		case !exists && a.action == actionRelease:
+			if !dead[a.order] {
+				dead[a.order] = true
+				d.Tombstones = append(d.Tombstones, a.order)
+			}
+		case state == string(catalog.Held) && a.action == actionUse:
+			known.States[a.order], d.States[a.order] = string(catalog.Used), string(catalog.Used)
+			for _, l := range known.Lines[a.order] {
+				d.move(l, "sell", -l.Quantity, -l.Quantity)
+				sold[l.ProductID] += l.Quantity
+			}
+		case state == string(catalog.Held) && a.action == actionRelease:
+			known.States[a.order], d.States[a.order] = string(catalog.Released), string(catalog.Released)
+			for _, l := range known.Lines[a.order] {
+				d.move(l, "", 0, -l.Quantity)
+			}
+		case state == string(catalog.Used) && a.action == actionRelease:
+			known.States[a.order], d.States[a.order] = string(catalog.Released), string(catalog.Released)
+			for _, l := range known.Lines[a.order] {
+				d.move(l, "restock", l.Quantity, 0)
+				sold[l.ProductID] -= l.Quantity
+			}
+		case state == string(catalog.Released) && a.action == actionUse:
+			s.log.Warn("a paid order had given up its stock", "order.id", a.order)
+		}
+	}
+	marked := map[uuid.UUID]bool{}
+	for id := range d.Reserved {
+		before := known.Pools[id]
+		after := before
+		after.OnHand += d.OnHand[id]
+		after.Reserved += d.Reserved[id]
+		d.pools[id] = after
+		changed := availabilityOf(before.OnHand-before.Reserved, before.LowAt) != availabilityOf(after.OnHand-after.Reserved, after.LowAt)
+		if p := before.ProductID; !marked[p] && (changed || sold[p] != 0) {
+			marked[p] = true
+			d.Marks.Add(p, sold[p])
+		}
+	}
+	return d
+}
+
+// move changes a pool by what an order holds of it; a change of what is on hand stands in the ledger.
+func (d *decision) move(l db.Line, kind string, onHand, reserved int64) {
+	d.OnHand[l.PoolID] += onHand
+	d.Reserved[l.PoolID] += reserved
+	if onHand == 0 {
+		return
+	}
+	m := &d.Movements
+	m.Ids, m.PoolIds = append(m.Ids, uuid.Must(uuid.NewV7())), append(m.PoolIds, l.PoolID)
+	m.Kinds, m.Quantities, m.OrderIds = append(m.Kinds, kind), append(m.Quantities, onHand), append(m.OrderIds, l.OrderID)
+}
+
+// noteAll remembers what is left in general stock; what is in a drop's pool is not the product's.
+func (s *Service) noteAll(pools map[uuid.UUID]db.Pool) {
+	for id, p := range pools {
+		if id == p.ProductID {
+			s.scarce.note(id, p.OnHand-p.Reserved, p.LowAt)
+		}
+	}
+}
+
+func ordersOf(asked []settlement) []uuid.UUID {
+	ids := make([]uuid.UUID, len(asked))
+	for i, a := range asked {
+		ids[i] = a.order
+	}
+	return ids
+}
+
+func only(asked []settlement, orders []uuid.UUID) []settlement {
+	if len(orders) == 0 {
+		return nil
+	}
+	wanted := map[uuid.UUID]bool{}
+	for _, id := range orders {
+		wanted[id] = true
+	}
+	var left []settlement
+	for _, a := range asked {
+		if wanted[a.order] {
+			left = append(left, a)
+		}
+	}
+	return left
+}

@@ -1,0 +1,193 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Sender is a connection or a transaction.
+type Sender interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// Pool is a pool under lock.
+type Pool = LockPoolsRow
+
+// Line is what an order holds of one pool.
+type Line = CatalogReservationLine
+
+// Boarded is what a flight of new reservations knows.
+type Boarded struct {
+	Pools  map[uuid.UUID]Pool
+	States map[uuid.UUID]string // of the orders that are known already
+}
+
+// BoardReserve begins a transaction and locks the pools, in one round trip. The orders are looked up after that: an order
+// has the same pools each time it is asked for, so whoever reserved it before has let go of them by then.
+func (q *Queries) BoardReserve(ctx context.Context, conn Sender, orders, pools []uuid.UUID) (Boarded, error) {
+	known := Boarded{Pools: map[uuid.UUID]Pool{}, States: map[uuid.UUID]string{}}
+	b := &pgx.Batch{}
+	b.Queue("begin")
+	b.Queue(lockPools, pools).Query(func(rows pgx.Rows) error { return readPools(rows, known.Pools) })
+	b.Queue(reservationsOf, orders).Query(func(rows pgx.Rows) error { return readStates(rows, known.States) })
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		return Boarded{}, fmt.Errorf("lock pools: %w", err)
+	}
+	return known, nil
+}
+
+// Marks are the products whose document changes, with the pieces that were sold of each.
+type Marks struct {
+	ProductIDs []uuid.UUID
+	Sold       []int64
+}
+
+// Add marks a product.
+func (m *Marks) Add(product uuid.UUID, sold int64) {
+	m.ProductIDs, m.Sold = append(m.ProductIDs, product), append(m.Sold, sold)
+}
+
+func (m *Marks) queue(b *pgx.Batch) {
+	if len(m.ProductIDs) > 0 {
+		b.Queue(markProducts, m.ProductIDs, m.Sold)
+	}
+}
+
+// LandReserve writes the reservations and commits, in one round trip. It returns the orders that took something: not those
+// that somebody else has put there in the meantime.
+func (q *Queries) LandReserve(ctx context.Context, conn Sender, w ReserveParams, marks Marks) (map[uuid.UUID]bool, error) {
+	fresh := map[uuid.UUID]bool{}
+	b := &pgx.Batch{}
+	b.Queue(reserve, w.At, w.OrderIds, w.LineOrderIds, w.PoolIds, w.ProductIds, w.Quantities).Query(func(rows pgx.Rows) error {
+		return readIDs(rows, fresh)
+	})
+	marks.queue(b)
+	commit(b)
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		return nil, fmt.Errorf("write reservations: %w", err)
+	}
+	return fresh, nil
+}
+
+// Holds is what orders hold, under lock.
+type Holds struct {
+	States map[uuid.UUID]string // of the orders that have a reservation
+	Pools  map[uuid.UUID]Pool
+	Lines  map[uuid.UUID][]Line // by order
+}
+
+// BoardSettle locks the orders' reservations and their pools, in one round trip. With begin it begins a transaction first.
+func (q *Queries) BoardSettle(ctx context.Context, conn Sender, begin bool, orders []uuid.UUID) (Holds, error) {
+	known := Holds{States: map[uuid.UUID]string{}, Pools: map[uuid.UUID]Pool{}, Lines: map[uuid.UUID][]Line{}}
+	b := &pgx.Batch{}
+	if begin {
+		b.Queue("begin")
+	}
+	b.Queue(lockReservations, orders).Query(func(rows pgx.Rows) error { return readStates(rows, known.States) })
+	b.Queue(lockPoolsOfOrders, orders).Query(func(rows pgx.Rows) error { return readPools(rows, known.Pools) })
+	b.Queue(linesOfOrders, orders).Query(func(rows pgx.Rows) error {
+		lines, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Line])
+		for _, l := range lines {
+			known.Lines[l.OrderID] = append(known.Lines[l.OrderID], l)
+		}
+		return err
+	})
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		return Holds{}, fmt.Errorf("lock reservations: %w", err)
+	}
+	return known, nil
+}
+
+// Settled is what a settlement writes.
+type Settled struct {
+	At         time.Time
+	States     map[uuid.UUID]string // new ones, of reservations that are there
+	Tombstones []uuid.UUID          // orders that give up before they held anything
+	OnHand     map[uuid.UUID]int64  // changes, by pool
+	Reserved   map[uuid.UUID]int64
+	Movements  InsertOrderMovementsParams
+	Marks      Marks
+}
+
+// Empty tells that there is nothing to write.
+func (w *Settled) Empty() bool { return len(w.States) == 0 && len(w.Tombstones) == 0 }
+
+// LandSettle writes a settlement in one round trip. With commit it commits too. It returns the orders whose tombstone could
+// not be set because a reservation arrived in the meantime: those must be settled again.
+func (q *Queries) LandSettle(ctx context.Context, conn Sender, end bool, w *Settled) ([]uuid.UUID, error) {
+	b := &pgx.Batch{}
+	if len(w.States) > 0 {
+		orders, states := make([]uuid.UUID, 0, len(w.States)), make([]string, 0, len(w.States))
+		for order, state := range w.States {
+			orders, states = append(orders, order), append(states, state)
+		}
+		b.Queue(setReservationStates, w.At, orders, states)
+	}
+	if len(w.Reserved) > 0 {
+		var pools []uuid.UUID
+		var onHand, reserved []int64
+		for pool, by := range w.Reserved {
+			pools, onHand, reserved = append(pools, pool), append(onHand, w.OnHand[pool]), append(reserved, by)
+		}
+		b.Queue(movePools, pools, onHand, reserved)
+	}
+	if m := w.Movements; len(m.Ids) > 0 {
+		b.Queue(insertOrderMovements, w.At, m.Ids, m.PoolIds, m.Kinds, m.Quantities, m.OrderIds)
+	}
+	w.Marks.queue(b)
+	set := map[uuid.UUID]bool{}
+	if len(w.Tombstones) > 0 {
+		b.Queue(insertTombstones, w.At, w.Tombstones).Query(func(rows pgx.Rows) error { return readIDs(rows, set) })
+	}
+	if end {
+		commit(b)
+	}
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		return nil, fmt.Errorf("write settlement: %w", err)
+	}
+	return slices.DeleteFunc(slices.Clone(w.Tombstones), func(order uuid.UUID) bool { return set[order] }), nil
+}
+
+// commit ends the transaction; PostgreSQL answers a failed one's COMMIT with ROLLBACK, which is no error by itself.
+func commit(b *pgx.Batch) {
+	b.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
+		if tag.String() != "COMMIT" {
+			return errors.New("the transaction was rolled back")
+		}
+		return nil
+	})
+}
+
+func readPools(rows pgx.Rows, into map[uuid.UUID]Pool) error {
+	pools, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Pool])
+	for _, p := range pools {
+		into[p.ID] = p
+	}
+	return err
+}
+
+func readStates(rows pgx.Rows, into map[uuid.UUID]string) error {
+	var order uuid.UUID
+	var state string
+	_, err := pgx.ForEachRow(rows, []any{&order, &state}, func() error {
+		into[order] = state
+		return nil
+	})
+	return err
+}
+
+func readIDs(rows pgx.Rows, into map[uuid.UUID]bool) error {
+	var id uuid.UUID
+	_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+		into[id] = true
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,105 @@
+-- name: ReservationOf :one
+SELECT order_id, state FROM catalog.reservations WHERE order_id = $1;
+
+-- name: ReservationsOf :many
+SELECT order_id, state FROM catalog.reservations WHERE order_id = ANY (@order_ids::uuid[]);
+
+-- name: LockReservations :many
+SELECT order_id, state FROM catalog.reservations WHERE order_id = ANY (@order_ids::uuid[]) ORDER BY order_id FOR UPDATE;
+
+-- name: LockPools :many
+SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools WHERE id = ANY (@ids::uuid[]) ORDER BY id FOR NO KEY UPDATE;
+
+-- name: LockPoolsOfOrders :many
+SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools
+WHERE id IN (
+    SELECT l.pool_id FROM catalog.reservation_lines l
+    JOIN catalog.reservations r ON r.order_id = l.order_id AND r.state <> 'released'
+    WHERE l.order_id = ANY (@order_ids::uuid[])
+)
+ORDER BY id FOR NO KEY UPDATE;
+
+-- name: LinesOfOrders :many
+SELECT order_id, pool_id, product_id, quantity FROM catalog.reservation_lines WHERE order_id = ANY (@order_ids::uuid[]) ORDER BY order_id, pool_id;
+
+-- name: Reserve :many
+-- Orders whose row is there already take nothing: they were taken by somebody else in the meantime.
+WITH fresh AS (
+    INSERT INTO catalog.reservations (order_id, state, created_at, updated_at)
+    SELECT o.order_id, 'held', @at, @at FROM unnest(@order_ids::uuid[]) AS o (order_id) ORDER BY o.order_id
+    ON CONFLICT DO NOTHING
+    RETURNING order_id
+), lines AS (
+    INSERT INTO catalog.reservation_lines (order_id, pool_id, product_id, quantity)
+    SELECT l.order_id, l.pool_id, l.product_id, l.quantity
+    FROM (
+        SELECT unnest(@line_order_ids::uuid[]) AS order_id, unnest(@pool_ids::uuid[]) AS pool_id,
+               unnest(@product_ids::uuid[]) AS product_id, unnest(@quantities::bigint[]) AS quantity
+    ) l
+    JOIN fresh ON fresh.order_id = l.order_id
+    RETURNING pool_id, quantity
+), taken AS (
+    UPDATE catalog.pools p SET reserved = p.reserved + t.quantity
+    FROM (SELECT pool_id, sum(quantity)::bigint AS quantity FROM lines GROUP BY pool_id) t
+    WHERE p.id = t.pool_id
+)
+SELECT order_id FROM fresh;
+
+-- name: SetReservationStates :exec
+UPDATE catalog.reservations r SET state = s.state, updated_at = @at
+FROM (SELECT unnest(@order_ids::uuid[]) AS order_id, unnest(@states::text[]) AS state) s
+WHERE r.order_id = s.order_id;
+
+-- name: InsertTombstones :many
+INSERT INTO catalog.reservations (order_id, state, created_at, updated_at)
+SELECT o.order_id, 'released', @at, @at FROM unnest(@order_ids::uuid[]) AS o (order_id) ORDER BY o.order_id
+ON CONFLICT DO NOTHING
+RETURNING order_id;
+
+-- name: MovePools :exec
+UPDATE catalog.pools p SET on_hand = p.on_hand + m.on_hand, reserved = p.reserved + m.reserved
+FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@on_hand::bigint[]) AS on_hand, unnest(@reserved::bigint[]) AS reserved) m
+WHERE p.id = m.id;
+
+-- name: InsertOrderMovements :exec
+INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, at)
+SELECT m.id, m.pool_id, m.kind, m.quantity, m.order_id, @at
+FROM (
+    SELECT unnest(@ids::uuid[]) AS id, unnest(@pool_ids::uuid[]) AS pool_id, unnest(@kinds::text[]) AS kind,
+           unnest(@quantities::bigint[]) AS quantity, unnest(@order_ids::uuid[]) AS order_id
+) m;
+
+-- name: MarkProducts :exec
+INSERT INTO catalog.product_marks (product_id, sold)
+SELECT m.product_id, m.sold FROM (SELECT unnest(@product_ids::uuid[]) AS product_id, unnest(@sold::bigint[]) AS sold) m;
+
+-- name: AskSettlement :exec
+INSERT INTO catalog.settlements (order_id, action) VALUES (@order_id, @action);
+
+-- name: TakeSettlements :many
+WITH taken AS (
+    DELETE FROM catalog.settlements
+    WHERE id IN (SELECT s.id FROM catalog.settlements s ORDER BY s.id LIMIT @row_limit FOR UPDATE)
+    RETURNING id, order_id, action
+)
+SELECT order_id, action FROM taken ORDER BY id;
+
+-- name: PoolForUpdate :one
+SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools WHERE id = $1 FOR NO KEY UPDATE;
+
+-- name: SetPool :exec
+UPDATE catalog.pools SET on_hand = @on_hand, low_at = @low_at WHERE id = @id;
+
+-- name: InsertMovement :one
+INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, reason, actor_id, idempotency_key, idempotency_hash, at)
+VALUES (@id, @pool_id, @kind, @quantity, @reason, @actor_id, @idempotency_key, @idempotency_hash, @at)
+RETURNING *;
+
+-- name: MovementByKey :one
+SELECT * FROM catalog.stock_movements WHERE actor_id = @actor_id AND idempotency_key = @idempotency_key;
+
+-- name: MovementsPage :many
+SELECT m.* FROM catalog.stock_movements m
+WHERE m.pool_id = @pool_id AND m.id < @before::uuid
+ORDER BY m.id DESC
+LIMIT @row_limit;
