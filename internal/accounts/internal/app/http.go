@@ -2,7 +2,10 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/platform/auth"
@@ -139,10 +142,32 @@ type keySetInput struct {
 }
 
 type keySetOutput struct {
-	ContentType  string `header:"Content-Type"`
 	CacheControl string `header:"Cache-Control"`
 	ETag         string `header:"ETag"`
-	Body         []byte
+	Body         keySetBody
+}
+
+// keySetBody is the key set, encoded already.
+type keySetBody struct{ json.RawMessage }
+
+// ContentType implements [huma.ContentTypeFilter].
+func (keySetBody) ContentType(string) string { return "application/jwk-set+json" }
+
+// Schema implements [huma.SchemaProvider]. The shop's own members are told; RFC 7517 lets others come.
+func (keySetBody) Schema(huma.Registry) *huma.Schema {
+	text := func(example string) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeString, Examples: []any{example}}
+	}
+	key := &huma.Schema{
+		Type: huma.TypeObject, AdditionalProperties: true, Required: []string{"kty", "crv", "x", "kid"},
+		Properties: map[string]*huma.Schema{
+			"kty": text("OKP"), "crv": text("Ed25519"), "x": text("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"), "kid": text("0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d"),
+		},
+	}
+	return &huma.Schema{
+		Type: huma.TypeObject, AdditionalProperties: true, Required: []string{"keys"},
+		Properties: map[string]*huma.Schema{"keys": {Type: huma.TypeArray, Items: key}},
+	}
 }
 
 // keySetCache is shorter than a new key is shown before it signs.
@@ -158,5 +183,5 @@ func (h *HTTP) keySet(ctx context.Context, in *keySetInput) (*keySetOutput, erro
 	if web.NotModified(in.IfNoneMatch, etag) {
 		return nil, web.Unchanged(etag, keySetCache)
 	}
-	return &keySetOutput{ContentType: "application/jwk-set+json", CacheControl: keySetCache, ETag: etag, Body: set}, nil
+	return &keySetOutput{CacheControl: keySetCache, ETag: etag, Body: keySetBody{set}}, nil
 }

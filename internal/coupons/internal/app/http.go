@@ -39,6 +39,7 @@ func (h *HTTP) Routes(api *web.API) {
 		Description: "First come, first served, one for each account. Who holds it already gets the same one again with 200, " +
 			"also after it has sold out or ended.",
 		Role: auth.Shopper, Status: http.StatusCreated,
+		Also:     map[int]string{http.StatusOK: "The account held it already."},
 		Problems: []*fault.Error{coupons.ErrNoCampaign, coupons.ErrSoldOut, coupons.ErrNotOpen, coupons.ErrEnded, batch.ErrBusy, queue.ErrPaused},
 	}, h.claim)
 	web.Register(api, web.Operation{

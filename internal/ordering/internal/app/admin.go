@@ -52,6 +52,7 @@ func (a *Admin) Routes(api *web.API) {
 	web.Register(api, web.Operation{
 		ID: "cancel-order-for-shopper", Method: http.MethodPost, Path: "/admin/orders/{id}/cancel", Tag: tag, Summary: "Cancel an order", Role: auth.Manager,
 		Description: "Before it is shipped. The money goes back to the shopper: 200 when it has, and 202 while it is on its way.",
+		Also:        map[int]string{http.StatusAccepted: "The money is on its way back; the order is canceled when it has arrived."},
 		Idempotent:  true,
 		Problems: []*fault.Error{
 			ordering.ErrNoOrder, ordering.ErrAlreadyShipping, ordering.ErrPaymentInProgress, ordering.ErrIllegalTransition, ordering.ErrRefundRefused,

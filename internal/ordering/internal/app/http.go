@@ -15,6 +15,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/idempotency"
 	"github.com/sasapick/shop/internal/platform/web"
+	"github.com/sasapick/shop/internal/queue"
 )
 
 const tag = "ordering"
@@ -40,7 +41,7 @@ func (h *HTTP) Routes(api *web.API) {
 		Problems: []*fault.Error{
 			catalog.ErrOutOfStock, catalog.ErrNotOnSale, catalog.ErrReservationReleased, catalog.ErrBusy, accounts.ErrNoAddress, payments.ErrOrderClosed,
 			ordering.ErrPriceChanged, ordering.ErrLimitPerCustomer, ordering.ErrTooManyUnpaid, ordering.ErrBelowMinimum, ordering.ErrAmountOverflow,
-			ordering.ErrNotPlaced, idempotency.ErrReused, idempotency.ErrInProgress,
+			ordering.ErrNotPlaced, queue.ErrPaused, idempotency.ErrReused, idempotency.ErrInProgress,
 		},
 	}, h.place)
 	web.Register(api, web.Operation{
@@ -55,6 +56,7 @@ func (h *HTTP) Routes(api *web.API) {
 	web.Register(api, web.Operation{
 		ID: "cancel-order", Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", Tag: tag, Summary: "Cancel one of my orders", Role: auth.Shopper,
 		Description: "Before it is shipped. 200 when it is canceled, and 202 while the money is on its way back.",
+		Also:        map[int]string{http.StatusAccepted: "The money is on its way back; the order is canceled when it has arrived."},
 		Idempotent:  true,
 		Problems: []*fault.Error{
 			ordering.ErrNoOrder, ordering.ErrAlreadyShipping, ordering.ErrPaymentInProgress, ordering.ErrIllegalTransition, ordering.ErrRefundRefused,
@@ -74,6 +76,7 @@ func (h *HTTP) Routes(api *web.API) {
 	web.Register(api, web.Operation{
 		ID: "confirm-payment", Method: http.MethodPost, Path: "/v1/payments/confirm", Tag: tag, Summary: "Take an authorised payment", Role: auth.Shopper,
 		Description: "With what the gateway's pay page gave. 200 when the order is paid; 202 while the gateway has not said: nothing more is to be done then.",
+		Also:        map[int]string{http.StatusAccepted: "The gateway has not said yet; what it says is learned without the shopper."},
 		Idempotent:  true, Deadline: 30 * time.Second,
 		Problems: []*fault.Error{
 			payments.ErrNoPayment, payments.ErrAmountMismatch, payments.ErrOrderClosed, payments.ErrInProgress, payments.ErrAlreadyPaid, payments.ErrDeclined,
