@@ -106,6 +106,9 @@ func (a *API) describe(o *Operation, input reflect.Type) huma.Operation {
 		spec.Extensions["x-idempotent"] = true
 	}
 	a.describeProblems(&spec, o.problems(input))
+	if input != nil && hasHeader(input, "If-None-Match") {
+		spec.Responses[itoa(http.StatusNotModified)] = &huma.Response{Description: "What you have is still the same."}
+	}
 	return spec
 }
 
@@ -143,8 +146,10 @@ func (o *Operation) problems(input reflect.Type) []*fault.Error {
 			if f.Name == "Body" {
 				add(ErrUnknownField)
 			}
+		case f.Type == reflect.TypeFor[Precondition]():
+			add(ErrIfMatchRequired)
 		case f.Tag.Get("header") == "If-Match":
-			add(ErrStale, ErrIfMatchRequired)
+			add(ErrInvalid, ErrStale)
 		case f.Tag.Get("query") == "cursor":
 			add(ErrInvalid, ErrBadCursor)
 		case f.Tag.Get("query") != "" || f.Tag.Get("path") != "" || f.Tag.Get("header") != "":

@@ -34,6 +34,7 @@ type Operation struct {
 
 	Role         auth.Role      // the least that is needed; None: public
 	Status       int            // of success; 0: 200, or 204 when there is no body
+	Also         map[int]string // other statuses of success that the handler may set, and what each says
 	Idempotent   bool           // the header Idempotency-Key is required; the input embeds Idempotency
 	Problems     []*fault.Error // the module's own; what the platform answers is added
 	MaxBody      int64          // bytes; 0: 1 MiB
@@ -100,6 +101,16 @@ func Register[I, O any](api *API, op Operation, handler func(ctx context.Context
 	api.naming = nil
 	api.nullablePointers()
 	o.requireParameters(reflect.TypeFor[I]())
+	o.describeAlso()
+}
+
+// describeAlso documents the other statuses of success: their body is that of the first.
+func (o *Operation) describeAlso() {
+	for status, says := range o.Also {
+		also := *o.spec.Responses[itoa(o.spec.DefaultStatus)]
+		also.Description = says
+		o.spec.Responses[itoa(status)] = &also
+	}
 }
 
 // requireParameters panics where huma passed over a parameter: it reads no embedded struct whose type is not exported, and the

@@ -83,9 +83,11 @@ func Raw(api *API, op Operation, handler http.Handler) {
 		})
 	}
 	if o.Accepts != "" {
-		spec.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			o.Accepts: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
-		}}
+		schema := &huma.Schema{Type: huma.TypeString, Format: "binary"}
+		if o.Accepts == "application/json" {
+			schema = &huma.Schema{} // any: the handler says what it takes
+		}
+		spec.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{o.Accepts: {Schema: schema}}}
 	}
 	status := o.Status
 	if status == 0 {

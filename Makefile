@@ -1,0 +1,44 @@
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: ## The shop, with everything embedded, on http://127.0.0.1:8080
+	go run ./cmd/shop
+
+.PHONY: build
+build: ## The binary: bin/shop
+	go build -trimpath -o bin/shop ./cmd/shop
+
+.PHONY: test
+test: ## All tests; those of Redis and Kafka run where SHOP_TEST_REDIS_URL and SHOP_TEST_KAFKA_BROKERS say
+	go test ./...
+
+.PHONY: generate
+generate: bin/sqlc ## Go from the SQL of every module
+	bin/sqlc generate
+
+.PHONY: lint
+lint: bin/gofumpt bin/staticcheck ## Format, vet and staticcheck
+	@test -z "$$(bin/gofumpt -l . | tee /dev/stderr)" || (echo "run: make format"; exit 1)
+	go vet ./...
+	bin/staticcheck ./...
+
+.PHONY: format
+format: bin/gofumpt ## Format every Go file
+	bin/gofumpt -w .
+
+.PHONY: verify
+verify: bin/sqlc ## Generated code is what the SQL says, and go.mod is tidy
+	bin/sqlc diff
+	go mod tidy -diff
+
+bin/sqlc: tools/go.mod
+	cd tools && CGO_ENABLED=0 go build -o ../$@ github.com/sqlc-dev/sqlc/cmd/sqlc
+
+bin/gofumpt: tools/go.mod
+	cd tools && go build -o ../$@ mvdan.cc/gofumpt
+
+bin/staticcheck: tools/go.mod
+	cd tools && go build -o ../$@ honnef.co/go/tools/cmd/staticcheck

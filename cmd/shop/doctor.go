@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sasapick/shop/internal/platform/config"
+	"github.com/sasapick/shop/internal/platform/redis"
+)
+
+type doctorCommand struct{}
+
+// finding is what the doctor says of a part.
+type finding struct {
+	part, address, version string
+	err                    error
+}
+
+// Run looks at each part by itself, so that one that is away hides none of the others. It ends with 1 if any is.
+func (doctorCommand) Run(c config.Config) error {
+	ctx, stop := interruptible()
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+
+	var found []finding
+	g, err := openGround(ctx, c, true)
+	switch {
+	case err != nil && c.DatabaseURL == "":
+		found = append(found, finding{part: "database", address: "embedded", err: err})
+	case err != nil:
+		return err
+	default:
+		defer g.close()
+		c = g.config
+		version, err := postgresVersion(ctx, c.DatabaseURL)
+		address := redacted(c.DatabaseURL)
+		if g.died != nil || g.attached {
+			address = "embedded, " + c.DataDir
+		}
+		found = append(found, finding{"database", address, version, err})
+	}
+	for module, url := range c.ModuleDatabaseURLs() {
+		version, err := postgresVersion(ctx, url)
+		found = append(found, finding{"database of " + module, redacted(url), version, err})
+	}
+	if len(c.KafkaBrokers) > 0 {
+		version, err := kafkaVersion(c.KafkaBrokers)
+		found = append(found, finding{"bus", strings.Join(c.KafkaBrokers, ", "), version, err})
+	} else {
+		found = append(found, finding{part: "bus", address: "embedded", version: "a log in the database"})
+	}
+	if c.RedisURL != "" {
+		version, err := redisVersion(ctx, c.RedisURL)
+		found = append(found, finding{"carts, limits", redacted(c.RedisURL), version, err})
+	} else {
+		found = append(found, finding{part: "carts, limits", address: "embedded", version: "in the database; limits in process"})
+	}
+	found = append(found, finding{part: "search", address: "embedded", version: "an index in memory"})
+	switch {
+	case c.TossSecretKey == "" && c.TossURL == "":
+		found = append(found, finding{part: "payments", address: "embedded", version: "the Toss emulator: no money moves"})
+	default:
+		found = append(found, finding{part: "payments", address: either(c.TossURL != "", redacted(c.TossURL), "https://api.tosspayments.com"), version: "Toss Payments, not asked"})
+	}
+	return report(found)
+}
+
+func report(found []finding) error {
+	var down []string
+	w := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PART\tSTATE\tVERSION\tADDRESS")
+	for _, f := range found {
+		state := "up"
+		if f.err != nil {
+			state = "down"
+			down = append(down, f.part)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.part, state, f.version, f.address)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	for _, f := range found {
+		if f.err != nil {
+			fmt.Printf("\n%s: %v\n", f.part, f.err)
+		}
+	}
+	if len(down) > 0 {
+		return errors.New("down: " + strings.Join(down, ", "))
+	}
+	return nil
+}
+
+func postgresVersion(ctx context.Context, url string) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return "", fmt.Errorf("reach PostgreSQL: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if err := conn.QueryRow(ctx, `SELECT current_setting('server_version')`).Scan(&version); err != nil {
+		return "", fmt.Errorf("ask PostgreSQL: %w", err)
+	}
+	number, _, _ := strings.Cut(version, " ")
+	return "PostgreSQL " + number, nil
+}
+
+func redisVersion(ctx context.Context, url string) (string, error) {
+	client, err := redis.Open(url)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = client.Close() }()
+	info, err := client.Info(ctx, "server").Result()
+	if err != nil {
+		return "", fmt.Errorf("ask Redis: %w", err)
+	}
+	_, after, _ := strings.Cut(info, "redis_version:")
+	number, _, _ := strings.Cut(after, "\r\n")
+	return "Redis " + number, nil
+}
+
+func kafkaVersion(brokers []string) (string, error) {
+	settings := sarama.NewConfig()
+	settings.Net.DialTimeout = 3 * time.Second
+	settings.Metadata.Retry.Max = 1
+	client, err := sarama.NewClient(brokers, settings)
+	if err != nil {
+		return "", fmt.Errorf("reach Kafka: %w", err)
+	}
+	defer func() { _ = client.Close() }()
+	return fmt.Sprintf("Kafka, %d broker(s)", len(client.Brokers())), nil
+}

@@ -1,0 +1,223 @@
+import { Session, Problem, el, form, key, show, toast, when, won } from "./kit.js";
+
+const session = new Session("sasapick.shopper");
+const ko = navigator.language.startsWith("ko");
+const t = (korean, english) => (ko ? korean : english);
+document.documentElement.lang = ko ? "ko" : "en";
+
+const states = {
+  pending: t("접수 중", "being placed"), awaiting_payment: t("결제 대기", "awaiting payment"), paid: t("결제 완료", "paid"),
+  preparing: t("배송 준비", "preparing"), shipping: t("배송 중", "shipping"), delivered: t("배송 완료", "delivered"),
+  confirmed: t("구매 확정", "confirmed"), canceling: t("취소 중", "being cancelled"), canceled: t("취소됨", "cancelled"),
+  expired: t("기한 만료", "expired"), rejected: t("거절됨", "rejected"), refunded: t("환불됨", "refunded"),
+};
+const bands = { in_stock: t("재고 있음", "in stock"), low: t("품절 임박", "almost gone"), sold_out: t("품절", "sold out") };
+
+const go = (path) => { location.hash = path; };
+const guard = (work) => async (...args) => { try { return await work(...args); } catch (e) { fail(e); } };
+function fail(e) {
+  if (e instanceof Problem && e.status === 401) { session.tokens = null; nav(); go("/sign-in"); return; }
+  toast(e.message, true);
+}
+
+function nav() {
+  document.getElementById("nav").replaceChildren(
+    el("a", { href: "#/cart" }, t("장바구니", "Cart")),
+    ...(session.in
+      ? [el("a", { href: "#/orders" }, t("주문", "Orders")),
+        el("button.plain", { onclick: async () => { await session.signOut(); nav(); go("/"); } }, t("로그아웃", "Sign out"))]
+      : [el("a", { href: "#/sign-in" }, t("로그인", "Sign in"))]),
+  );
+  document.getElementById("q").placeholder = t("브랜드, 상품 검색", "Search brands and products");
+  document.getElementById("q").setAttribute("aria-label", t("검색", "Search"));
+}
+
+// A product without a picture gets a tile in a colour of its own.
+const tile = (p) => {
+  const hue = [...p.id].reduce((n, c) => (n * 31 + c.charCodeAt(0)) % 360, 7);
+  const art = el("div.tile", { "aria-hidden": "true" }, (p.brand || "?").slice(0, 2));
+  art.style.setProperty("--hue", hue);
+  return art;
+};
+
+const card = (p) => el("a.card", { href: `#/products/${p.id}` }, tile(p),
+  el("span.brandname", {}, p.brand), el("span.name", {}, p.name),
+  el("span.price", {}, p.list_price_won > p.price_won ? el("s", {}, won(p.list_price_won)) : "", " ", el("b", {}, won(p.price_won))),
+  p.availability !== "in_stock" ? el(`span.band.${p.availability}`, {}, bands[p.availability]) : "");
+
+async function listing(query) {
+  const grid = el("div.grid");
+  const count = el("span.muted");
+  const more = el("button", { hidden: true }, t("더 보기", "More"));
+  let cursor = "";
+  const load = guard(async () => {
+    const q = new URLSearchParams(query);
+    q.set("limit", "24");
+    if (cursor) q.set("cursor", cursor);
+    const page = await session.get(`/v1/products?${q}`);
+    grid.append(...page.items.map(card));
+    count.textContent = t(`${page.total.toLocaleString()}개 상품`, `${page.total.toLocaleString()} products`);
+    cursor = page.next_cursor || "";
+    more.hidden = !cursor;
+    if (!page.items.length && !grid.children.length) grid.append(el("p", {}, t("찾는 상품이 없습니다.", "Nothing found.")));
+  });
+  more.onclick = load;
+  const set = (name, value) => { const q = new URLSearchParams(query); value ? q.set(name, value) : q.delete(name); go(`/?${q}`); };
+  const sorts = [["", t("관련도순", "Best match")], ["newest", t("신상품순", "Newest")], ["price_asc", t("낮은 가격순", "Price: low first")],
+    ["price_desc", t("높은 가격순", "Price: high first")], ["sales", t("판매순", "Best selling")]];
+  const categories = el("select", { "aria-label": t("카테고리", "Category"), onchange: (e) => set("category", e.target.value) }, el("option", { value: "" }, t("모든 카테고리", "All categories")));
+  const walk = (items, depth) => items.forEach((c) => {
+    categories.append(el("option", { value: c.id, selected: query.get("category") === c.id }, " ".repeat(depth * 2) + c.name));
+    walk(c.children || [], depth + 1);
+  });
+  show(el("div.tools", {}, categories,
+    el("select", { "aria-label": t("정렬", "Sort"), onchange: (e) => set("sort", e.target.value) }, sorts.map(([v, l]) => el("option", { value: v, selected: (query.get("sort") || "") === v }, l))),
+    el("label.check", {}, el("input", { type: "checkbox", checked: query.get("in_stock") === "true", onchange: (e) => set("in_stock", e.target.checked ? "true" : "") }), t("품절 제외", "In stock only")),
+    count), grid, more);
+  load();
+  session.get("/v1/categories").then((tree) => walk(tree.items, 0)).catch(fail);
+}
+
+async function product(id) {
+  const p = await session.get(`/v1/products/${id}`);
+  const quantity = el("input", { type: "number", value: "1", min: "1", max: "999", "aria-label": t("수량", "Quantity") });
+  const can = p.availability !== "sold_out" && !p.sale_stopped;
+  show(el("article.product", {}, tile(p), el("div", {},
+    el("p.brandname", {}, p.brand), el("h1", {}, p.name),
+    el("p.price", {}, p.list_price_won > p.price_won ? el("s", {}, won(p.list_price_won)) : "", " ", el("b", {}, won(p.price_won))),
+    el(`p.band.${p.availability}`, {}, bands[p.availability]),
+    el("dl", {}, ...[[t("색상", "Colour"), p.color], [t("사이즈", "Size"), p.size], [t("1인당", "Per customer"), p.limit_per_customer || ""]]
+      .filter(([, v]) => v).flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, String(v))])),
+    el("form.row", { onsubmit: guard(async (e) => {
+      e.preventDefault();
+      if (!session.in) { go("/sign-in"); return; }
+      await session.send("PUT", `/v1/cart/items/${id}`, { body: { quantity: Number(quantity.value) } });
+      toast(t("장바구니에 담았습니다.", "It is in your cart."));
+      go("/cart");
+    }) }, quantity, el("button.primary", { type: "submit", disabled: !can }, can ? t("장바구니 담기", "Add to cart") : bands.sold_out)),
+    el("p.description", {}, p.description),
+    el("p.muted", {}, (p.tags || []).map((tag) => `#${tag}`).join(" ")))));
+}
+
+async function cart() {
+  if (!session.in) { go("/sign-in"); return; }
+  const { items } = await session.get("/v1/cart");
+  if (!items.length) { show(el("h1", {}, t("장바구니", "Cart")), el("p", {}, t("비어 있습니다.", "It is empty."), " ", el("a", { href: "#/" }, t("둘러보기", "Have a look")))); return; }
+  const { body: quote } = await session.send("POST", "/v1/cart/quote");
+  const { items: addresses } = await session.get("/v1/me/addresses");
+  const orderKey = key(); // one click or ten: one order
+  const buyable = items.filter((i) => i.buyable);
+  const order = guard(async (address) => {
+    const { body } = await session.send("POST", "/v1/orders", {
+      headers: { "Idempotency-Key": orderKey },
+      body: { items: buyable.map((i) => ({ product_id: i.product_id, quantity: i.quantity, expected_price_won: i.price_won })), address_id: address, expected_total_won: quote.total_won },
+    });
+    body.payment ? pay(body) : go(`/orders/${body.id}`);
+  });
+  const choose = el("select", { "aria-label": t("배송지", "Address") }, addresses.map((a) => el("option", { value: a.id, selected: a.is_default }, `${a.alias} · ${a.recipient} · ${a.line1}`)));
+  show(el("h1", {}, t("장바구니", "Cart")),
+    el("table", {}, el("tbody", {}, items.map((i) => el("tr", { class: i.buyable ? "" : "dim" },
+      el("td", {}, el("a", { href: `#/products/${i.product_id}` }, i.name || t("판매 종료", "no longer sold")), el("div.muted", {}, i.changed.join(", "))),
+      el("td", {}, el("input", { type: "number", value: String(i.quantity), min: "1", max: "999", "aria-label": t("수량", "Quantity"), onchange: guard(async (e) => { await session.send("PUT", `/v1/cart/items/${i.product_id}`, { body: { quantity: Number(e.target.value) } }); await cart(); }) })),
+      el("td.num", {}, won(i.amount_won)),
+      el("td", {}, el("button.plain", { "aria-label": t("삭제", "Remove"), onclick: guard(async () => { await session.send("DELETE", `/v1/cart/items/${i.product_id}`); await cart(); }) }, "✕")))))),
+    el("dl.sum", {}, el("dt", {}, t("상품", "Products")), el("dd", {}, won(quote.subtotal_won)), el("dt", {}, t("배송비", "Shipping")), el("dd", {}, won(quote.shipping_won)),
+      el("dt", {}, t("합계", "Total")), el("dd", {}, el("b", {}, won(quote.total_won)))),
+    addresses.length
+      ? el("div.row", {}, choose, el("button.primary", { disabled: !buyable.length, onclick: (e) => { e.target.disabled = true; order(choose.value).finally(() => { e.target.disabled = false; }); } }, t("주문하기", "Order")))
+      : el("section", {}, el("h2", {}, t("배송지", "Where to?")), addressForm(cart)));
+}
+
+const addressForm = (then) => form([
+  ["alias", t("이름", "Name of the address"), { value: t("집", "Home"), maxlength: "30" }], ["recipient", t("받는 분", "Recipient"), { autocomplete: "name", maxlength: "50" }],
+  ["phone", t("전화번호", "Phone"), { type: "tel", placeholder: "010-1234-5678", autocomplete: "tel" }], ["zipcode", t("우편번호", "Postcode"), { pattern: "[0-9]{5}", placeholder: "04524", autocomplete: "postal-code" }],
+  ["line1", t("주소", "Address"), { autocomplete: "address-line1", maxlength: "200" }],
+], t("저장", "Save"), async (a) => { await session.send("POST", "/v1/me/addresses", { body: { ...a, is_default: true } }); await then(); });
+
+const pay = (order) => { location.href = order.payment.checkout_url; };
+
+async function orders() {
+  if (!session.in) { go("/sign-in"); return; }
+  const { items } = await session.get("/v1/orders?limit=50");
+  show(el("h1", {}, t("주문", "Orders")), items.length ? el("table", {}, el("tbody", {}, items.map((o) => el("tr", {},
+    el("td", {}, el("a", { href: `#/orders/${o.id}` }, o.items[0].name + (o.items.length > 1 ? t(` 외 ${o.items.length - 1}건`, ` and ${o.items.length - 1} more`) : ""))),
+    el("td", {}, el(`span.state.${o.state}`, {}, states[o.state])), el("td.num", {}, won(o.total_won)), el("td.muted", {}, when(o.created_at)))))) : el("p", {}, t("아직 없습니다.", "None yet.")));
+}
+
+async function order(id) {
+  if (!session.in) { go("/sign-in"); return; }
+  const o = await session.get(`/v1/orders/${id}`);
+  const cancelable = ["awaiting_payment", "paid", "preparing"].includes(o.state);
+  const cancelKey = key();
+  show(el("h1", {}, `${t("주문", "Order")} ${o.number}`), el("p", {}, el(`span.state.${o.state}`, {}, states[o.state]),
+    o.state === "awaiting_payment" ? el("span.muted", {}, ` ${when(o.expires_at)}${t("까지 결제", " is the last moment to pay")}`) : ""),
+    el("table", {}, el("tbody", {}, o.items.map((i) => el("tr", {}, el("td", {}, i.name), el("td.num", {}, `× ${i.quantity}`), el("td.num", {}, won(i.amount_won)))))),
+    el("dl.sum", {}, el("dt", {}, t("배송비", "Shipping")), el("dd", {}, won(o.shipping_won)), el("dt", {}, t("합계", "Total")), el("dd", {}, el("b", {}, won(o.total_won)))),
+    el("div.row", {},
+      o.payment && el("button.primary", { onclick: () => pay(o) }, t("결제하기", "Pay")),
+      ["shipping", "delivered"].includes(o.state) && el("button.primary", { onclick: guard(async () => { await session.send("POST", `/v1/orders/${id}/receipt`); await order(id); }) }, t("구매 확정", "I have it")),
+      cancelable && el("button", { onclick: guard(async () => { await session.send("POST", `/v1/orders/${id}/cancel`, { headers: { "Idempotency-Key": cancelKey }, body: { reason: t("단순 변심", "changed my mind") } }); await order(id); }) }, t("주문 취소", "Cancel"))),
+    el("h2", {}, t("배송지", "Address")), el("p", {}, `${o.address.recipient} · ${o.address.phone} · (${o.address.zipcode}) ${o.address.line1} ${o.address.line2 || ""}`),
+    o.shipment && el("p", {}, `${o.shipment.carrier} ${o.shipment.invoice_number}`),
+    el("h2", {}, t("진행", "So far")), el("ol.timeline", {}, o.timeline.map((m) => el("li", {}, el("time", {}, when(m.at)), " ", states[m.to] || m.to, m.note ? el("span.muted", {}, ` ${m.note}`) : ""))));
+}
+
+function signIn() {
+  const then = () => { nav(); go("/"); };
+  show(el("div.columns", {},
+    el("section", {}, el("h1", {}, t("로그인", "Sign in")), form([["email", t("이메일", "Email"), { type: "email", autocomplete: "email" }], ["password", t("비밀번호", "Password"), { type: "password", autocomplete: "current-password" }]],
+      t("로그인", "Sign in"), async (v) => { await session.signIn(v.email, v.password); then(); })),
+    el("section", {}, el("h1", {}, t("회원가입", "Sign up")), form([["name", t("이름", "Name"), { autocomplete: "name", maxlength: "50" }], ["email", t("이메일", "Email"), { type: "email", autocomplete: "email" }], ["password", t("비밀번호 (8자 이상)", "Password (8 or more)"), { type: "password", minlength: "8", autocomplete: "new-password" }]],
+      t("가입하기", "Sign up"), async (v) => { await session.send("POST", "/v1/users", { body: v }); await session.signIn(v.email, v.password); then(); }))));
+}
+
+// Toss sends the shopper back here with what they have authorised; confirming it takes the money.
+async function paid(query) {
+  const body = { payment_key: query.get("paymentKey"), order_number: query.get("orderId"), amount_won: Number(query.get("amount")) };
+  show(el("h1", {}, t("결제를 확인하고 있습니다…", "Confirming your payment…")));
+  try {
+    const { body: done, status } = await session.send("POST", "/v1/payments/confirm", { headers: { "Idempotency-Key": body.payment_key.slice(0, 255) }, body });
+    history.replaceState(null, "", "/");
+    toast(status === 202 ? t("결제를 확인 중입니다. 다시 결제하지 마세요.", "Your payment is being confirmed. Do not pay again.") : t("결제되었습니다.", "Paid. Thank you."));
+    go(`/orders/${done.order_id}`);
+  } catch (e) {
+    history.replaceState(null, "", "/");
+    fail(e);
+    if (e.status !== 401) go("/orders");
+  }
+}
+
+const route = guard(async () => {
+  if (location.pathname === "/paid" && location.search) { await paid(new URLSearchParams(location.search)); return; }
+  if (location.pathname === "/unpaid") {
+    const why = new URLSearchParams(location.search).get("message");
+    history.replaceState(null, "", "/#/orders");
+    toast(why || t("결제하지 않았습니다.", "Nothing was paid."), true);
+  }
+  const [path, search = ""] = location.hash.slice(1).split("?");
+  const [, where, id] = path.split("/");
+  switch (where) {
+    case "products": return product(id);
+    case "cart": return cart();
+    case "orders": return id ? order(id) : orders();
+    case "sign-in": return signIn();
+    default: return listing(new URLSearchParams(search));
+  }
+});
+
+const q = document.getElementById("q");
+document.getElementById("search").addEventListener("submit", (e) => { e.preventDefault(); go(`/?${new URLSearchParams(q.value ? { q: q.value } : {})}`); });
+let typing;
+q.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(async () => {
+    if (!q.value.trim()) return;
+    try {
+      const { items } = await session.get(`/v1/products/suggest?q=${encodeURIComponent(q.value)}`);
+      document.getElementById("suggestions").replaceChildren(...items.map((s) => el("option", { value: s.text ?? s })));
+    } catch { /* suggestions are a nicety */ }
+  }, 150);
+});
+addEventListener("hashchange", route);
+nav();
+route();
