@@ -20,9 +20,11 @@ type Service interface {
 	// order; StateConfirming or StateCaptured: the order must not be ended. An order that was never opened is closed for good.
 	Close(ctx context.Context, in CloseInput) (Payment, error)
 	// Confirm takes the money that the shopper has authorised. The state is StateCaptured, or StateConfirming when the gateway has not
-	// said yet: the outcome then comes as an event. Faults: ErrNoPayment, ErrAmountMismatch, ErrOrderClosed, ErrInProgress, ErrDeclined.
+	// said yet: the outcome then comes as an event. Faults: ErrNoPayment, ErrAmountMismatch, ErrOrderClosed, ErrAlreadyPaid,
+	// ErrInProgress, ErrDeclined (its detail is the gateway's code), ErrBusy.
 	Confirm(ctx context.Context, in ConfirmInput) (Payment, error)
-	// Refund gives the whole payment back. The result's Refund tells how far it is.
+	// Refund gives the whole payment back. The result's Refund tells how far it is. A refused one stays refused however often it is
+	// asked for, unless in.Retry names it. Faults: ErrNoPayment, ErrNotRefundable.
 	Refund(ctx context.Context, in RefundInput) (Payment, error)
 	// Payment returns an order's payment with its history, or ErrNoPayment.
 	Payment(ctx context.Context, in PaymentInput) (Payment, error)
@@ -77,6 +79,8 @@ type ConfirmInput struct {
 type RefundInput struct {
 	OrderID uuid.UUID `json:"order_id"`
 	Reason  string    `json:"reason"` // at most 200 characters
+	// Retry names a refused refund that is to be asked for once more; the zero UUID otherwise.
+	Retry uuid.UUID `json:"retry"`
 }
 
 // PaymentInput names an order and, where a shopper asks, the account that must own it (the zero UUID: whoever).
@@ -100,9 +104,11 @@ type Payment struct {
 	CheckoutURL string     `json:"checkout_url"`
 	ExpiresAt   time.Time  `json:"expires_at"`
 	ApprovedAt  *time.Time `json:"approved_at,omitempty"`
-	Refund      *Refund    `json:"refund,omitempty"`
-	History     []Entry    `json:"history,omitempty"`
-	Replayed    bool       `json:"replayed,omitempty"` // the answer to a request that was made before
+	// DepositDueAt is set while the shopper may still pay into a bank account; the state is then StateConfirming.
+	DepositDueAt *time.Time `json:"deposit_due_at,omitempty"`
+	Refund       *Refund    `json:"refund,omitempty"`
+	History      []Entry    `json:"history,omitempty"`
+	Replayed     bool       `json:"replayed,omitempty"` // the answer to a request that was made before
 }
 
 // Refund is money on its way back.
@@ -132,5 +138,6 @@ var (
 	ErrInProgress     = fault.New(fault.Conflict, "payments.in_progress", "the payment is being confirmed; nothing more needs to be done")
 	ErrAlreadyPaid    = fault.New(fault.Conflict, "payments.already_paid", "the order is paid already")
 	ErrDeclined       = fault.New(fault.Declined, "payments.declined", "the payment was declined")
+	ErrBusy           = fault.New(fault.Unavailable, "payments.busy", "too many payments at once; nothing was taken, try again in a moment").WithRetryAfter(time.Second)
 	ErrNotRefundable  = fault.New(fault.Conflict, "payments.not_refundable", "there is nothing to give back")
 )

@@ -99,7 +99,7 @@ func newRegistry() *prometheus.Registry {
 func newDatabases(lc fx.Lifecycle, c config.Config) (*pg.Databases, error) {
 	template := pg.Config{MaxConns: c.DatabaseConns}
 	if c.OTLPEndpoint != "" {
-		template.Tracer = otelpgx.NewTracer(otelpgx.WithTrimSQLInSpanName())
+		template.Tracer = otelpgx.NewTracer()
 	}
 	d, err := pg.OpenAll(context.Background(), c.DatabaseURL, c.ModuleDatabaseURLs(), config.Modules, template)
 	if err != nil {
