@@ -4,7 +4,6 @@ package accountsfx
 import (
 	"log/slog"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/fx"
 
@@ -12,12 +11,9 @@ import (
 	"github.com/sasapick/shop/internal/accounts/internal/app"
 	"github.com/sasapick/shop/internal/accounts/internal/memory"
 	"github.com/sasapick/shop/internal/accounts/internal/redis"
-	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/config"
-	"github.com/sasapick/shop/internal/platform/outbox"
-	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/platformfx"
 )
 
@@ -26,11 +22,8 @@ const module = "accounts"
 // Module hosts accounts in this process: its contract, the keys that tokens are verified with, its routes, what it hears
 // and what it does by the clock.
 var Module = fx.Module(module,
-	fx.Decorate(func(l *slog.Logger) *slog.Logger { return l.With("module", module) }),
+	platformfx.Own(module),
 	fx.Provide(
-		func(d *pg.Databases) *pgxpool.Pool { return d.Pool(module) },
-		func(c clock.Clock) *outbox.Outbox { return outbox.New(module, c) },
-		func(c clock.Clock) *audit.Log { return audit.New(module, c) },
 		func(v *auth.Verifier) app.Revoker { return v },
 		newConfig, newPasswords, newLimit, app.NewKeyring, app.NewService,
 		fx.Private,

@@ -30,11 +30,8 @@ const patience = 3 * time.Second
 
 // Module hosts the catalog in this process.
 var Module = fx.Module(name,
-	fx.Decorate(func(l *slog.Logger) *slog.Logger { return l.With("module", name) }),
+	platformfx.Own(name),
 	fx.Provide(
-		func(d *pg.Databases) *pgxpool.Pool { return d.Pool(name) },
-		func(c clock.Clock) *outbox.Outbox { return outbox.New(name, c) },
-		func(c clock.Clock) *audit.Log { return audit.New(name, c) },
 		newIndex,
 		newService,
 		fx.Private,

@@ -2,8 +2,6 @@
 package couponsfx
 
 import (
-	"log/slog"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/fx"
 
@@ -12,7 +10,6 @@ import (
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
-	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/platformfx"
 )
 
@@ -20,11 +17,8 @@ const name = "coupons"
 
 // Module hosts coupons in this process.
 var Module = fx.Module(name,
-	fx.Decorate(func(l *slog.Logger) *slog.Logger { return l.With("module", name) }),
+	platformfx.Own(name),
 	fx.Provide(
-		func(d *pg.Databases) *pgxpool.Pool { return d.Pool(name) },
-		func(c clock.Clock) *outbox.Outbox { return outbox.New(name, c) },
-		func(c clock.Clock) *audit.Log { return audit.New(name, c) },
 		newService,
 		fx.Private,
 	),

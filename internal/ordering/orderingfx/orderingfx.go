@@ -18,7 +18,6 @@ import (
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/outbox"
-	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/platformfx"
 )
 
@@ -27,11 +26,8 @@ const module = "ordering"
 // Module hosts ordering in this process: its routes, what it hears and what it does by the clock. Nobody calls it: others hear of
 // orders by their events.
 var Module = fx.Module(module,
-	fx.Decorate(func(l *slog.Logger) *slog.Logger { return l.With("module", module) }),
+	platformfx.Own(module),
 	fx.Provide(
-		func(d *pg.Databases) *pgxpool.Pool { return d.Pool(module) },
-		func(c clock.Clock) *outbox.Outbox { return outbox.New(module, c) },
-		func(c clock.Clock) *audit.Log { return audit.New(module, c) },
 		newConfig, newCarts, newService,
 		fx.Private,
 	),

@@ -3,10 +3,17 @@
 package platformfx
 
 import (
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/fx"
 
+	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/bus"
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/jobs"
+	"github.com/sasapick/shop/internal/platform/outbox"
+	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/web"
 )
 
@@ -23,6 +30,19 @@ func Subscriptions(constructor any) any {
 // Jobs provides what a module does by the clock; the constructor returns a []jobs.Job.
 func Jobs(constructor any) any {
 	return fx.Annotate(constructor, fx.ResultTags(`group:"jobs,flatten"`))
+}
+
+// Own gives a module what is its alone: its pool, its outbox, its audit log, and its name on what it logs.
+func Own(module string) fx.Option {
+	return fx.Options(
+		fx.Decorate(func(l *slog.Logger) *slog.Logger { return l.With("module", module) }),
+		fx.Provide(
+			func(d *pg.Databases) *pgxpool.Pool { return d.Pool(module) },
+			func(c clock.Clock) *outbox.Outbox { return outbox.New(module, c) },
+			func(c clock.Clock) *audit.Log { return audit.New(module, c) },
+			fx.Private,
+		),
+	)
 }
 
 type handedIn struct {
