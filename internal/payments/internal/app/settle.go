@@ -1,0 +1,353 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sasapick/shop/internal/payments"
+	"github.com/sasapick/shop/internal/payments/internal/db"
+	"github.com/sasapick/shop/internal/platform/pg"
+)
+
+// settle writes what the gateway said of one payment key, whoever asked and however often it is said: attempt, payment, ledger,
+// history and event in one transaction, by compare-and-set under the payment's lock. What changes nothing writes nothing.
+func (s *Service) settle(ctx context.Context, orderID uuid.UUID, paymentKey string, answer Answer) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		p, err := s.sql.LockPayment(ctx, tx, orderID)
+		if err != nil {
+			return fmt.Errorf("lock payment: %w", err)
+		}
+		a, err := s.sql.AttemptByPaymentKey(ctx, tx, paymentKey)
+		if errors.Is(err, pgx.ErrNoRows) {
+			if answer.Outcome != OutcomePaid && answer.Outcome != OutcomeDeposit {
+				return nil // nothing that we asked for, and no money
+			}
+			a, err = s.adopt(ctx, tx, p, paymentKey)
+		}
+		if err != nil {
+			return fmt.Errorf("read attempt: %w", err)
+		}
+		if a.OrderID != p.OrderID {
+			return fmt.Errorf("payment key of order %s was settled for order %s", a.OrderID, p.OrderID)
+		}
+		c := change{Service: s, tx: tx, now: s.clock(), payment: p, attempt: a}
+		switch answer.Outcome {
+		case OutcomePaid:
+			return c.paid(ctx, answer)
+		case OutcomeDeposit:
+			return c.deposit(ctx, answer)
+		case OutcomeDeclined:
+			return c.declined(ctx, answer.Code)
+		case OutcomeCanceled:
+			return c.canceled(ctx)
+		case OutcomePartial:
+			return c.dispute(ctx, "PARTIAL_CANCELED")
+		}
+		return c.postpone(ctx, answer.Code)
+	})
+}
+
+// inTx runs a transaction that publishes, again when it lost a race for a lock.
+func (s *Service) inTx(ctx context.Context, fn func(pgx.Tx) error) (err error) {
+	for range 3 {
+		err = s.outbox.InTx(ctx, s.pool, fn)
+		switch pg.Code(err) {
+		case "40001", "40P01", "55P03":
+			continue
+		}
+		return err
+	}
+	return err
+}
+
+// change is one transaction on a locked payment.
+type change struct {
+	*Service
+	tx      pgx.Tx
+	now     time.Time
+	payment db.Payment
+	attempt db.Attempt
+}
+
+// adopt makes an attempt of a payment that the gateway knows and we do not: the shop's database was restored, or the payment
+// was confirmed past it.
+func (s *Service) adopt(ctx context.Context, tx pgx.Tx, p db.Payment, paymentKey string) (db.Attempt, error) {
+	id := uuid.Must(uuid.NewV7())
+	now := s.clock()
+	return s.sql.InsertAttempt(ctx, tx, db.InsertAttemptParams{
+		ID: id, OrderID: p.OrderID, PaymentKey: paymentKey, AccountID: p.AccountID, TossKey: tossKey(p.OrderID, id), SentAt: now,
+		NextAt: now.Add(backoff(0)),
+	})
+}
+
+// paid takes in money. Where the order can't use it any more, it is on its way back in the same transaction.
+func (c change) paid(ctx context.Context, answer Answer) error {
+	if c.attempt.State == attemptCaptured {
+		return nil
+	}
+	if answer.AmountWon != c.payment.AmountWon || c.payment.OrderNumber == nil || answer.OrderNumber != *c.payment.OrderNumber {
+		return c.dispute(ctx, "AMOUNT_MISMATCH")
+	}
+	if err := c.settled(ctx, attemptCaptured, "", answer.Secret); err != nil {
+		return err
+	}
+	if c.attempt.State == stateAwaitingDeposit {
+		if err := c.keep(ctx); err != nil {
+			return err
+		}
+	}
+	approved := c.now
+	if answer.ApprovedAt != nil {
+		approved = answer.ApprovedAt.UTC()
+	}
+	switch c.payment.State {
+	case string(payments.StateClosed):
+		return c.stray(ctx, "it came after the order had ended")
+	case string(payments.StateCaptured):
+		return c.stray(ctx, "the order was paid already")
+	}
+	version, err := c.sql.CapturePayment(ctx, c.tx, db.CapturePaymentParams{
+		OrderID: c.payment.OrderID, AttemptID: &c.attempt.ID, Method: answer.Method, ReceiptUrl: answer.ReceiptURL, ApprovedAt: &approved, At: c.now,
+	})
+	if err != nil {
+		return fmt.Errorf("capture payment: %w", err)
+	}
+	if err := c.transfer(ctx, "capture", c.attempt.ID, accountToss, accountOrders, c.payment.AmountWon); err != nil {
+		return err
+	}
+	if err := c.note(ctx, c.tx, c.payment, c.now, kindCaptured, c.payment.AmountWon, answer.Method); err != nil {
+		return err
+	}
+	return c.outbox.Add(ctx, c.tx, payments.Captured{
+		OrderID: c.payment.OrderID, Version: version, AmountWon: c.payment.AmountWon, Method: answer.Method, At: approved,
+	})
+}
+
+// stray takes in money that nobody may keep.
+func (c change) stray(ctx context.Context, why string) error {
+	if err := c.transfer(ctx, "capture", c.attempt.ID, accountToss, accountStrays, c.payment.AmountWon); err != nil {
+		return err
+	}
+	if err := c.note(ctx, c.tx, c.payment, c.now, kindCaptured, c.payment.AmountWon, why); err != nil {
+		return err
+	}
+	_, err := c.sql.InsertRefund(ctx, c.tx, db.InsertRefundParams{
+		ID: uuid.Must(uuid.NewV7()), OrderID: c.payment.OrderID, AttemptID: c.attempt.ID, Kind: refundStray, AmountWon: c.payment.AmountWon,
+		Reason: "주문이 종료되어 환불합니다", At: c.now,
+	})
+	if err != nil {
+		return fmt.Errorf("insert refund of stray money: %w", err)
+	}
+	c.log.WarnContext(ctx, "money came that the order can't use; it goes back", "order", c.payment.OrderID, "amount_won", c.payment.AmountWon, "why", why)
+	return c.note(ctx, c.tx, c.payment, c.now, kindRefundRequested, c.payment.AmountWon, why)
+}
+
+// deposit notes that an account was opened for the shopper to pay into, and has it withdrawn once nobody may pay any more.
+func (c change) deposit(ctx context.Context, answer Answer) error {
+	switch c.attempt.State {
+	case attemptCaptured:
+		c.log.ErrorContext(ctx, "a deposit that was captured was taken back by the bank; a person has to decide", "order", c.payment.OrderID)
+		return nil
+	case attemptDeclined, attemptDisputed:
+		return nil
+	}
+	due := answer.DepositDue
+	if due == nil {
+		due = &c.payment.ExpiresAt
+	}
+	current := c.payment.AttemptID != nil && *c.payment.AttemptID == c.attempt.ID
+	if c.attempt.State == attemptSent && current && c.payment.State == string(payments.StateConfirming) {
+		n, err := c.sql.AwaitDeposit(ctx, c.tx, db.AwaitDepositParams{
+			OrderID: c.payment.OrderID, AttemptID: &c.attempt.ID, DueAt: due, Method: answer.Method, At: c.now,
+		})
+		if err := one(n, err); err != nil {
+			return fmt.Errorf("await deposit: %w", err)
+		}
+		c.payment.State = stateAwaitingDeposit
+		if err := c.note(ctx, c.tx, c.payment, c.now, kindConfirming, c.payment.AmountWon, "a deposit is awaited until "+due.UTC().Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
+	if c.attempt.State == attemptSent {
+		if err := c.settled(ctx, stateAwaitingDeposit, "", answer.Secret); err != nil {
+			return err
+		}
+	}
+	if current && c.payment.State == stateAwaitingDeposit && !answer.Overdue && c.now.Before(due.Add(time.Minute)) {
+		return c.sql.PostponeAttempt(ctx, c.tx, db.PostponeAttemptParams{ID: c.attempt.ID, NextAt: c.now.Add(backoff(10))})
+	}
+	return c.withdraw(ctx)
+}
+
+// withdraw has the account closed into which nobody paid, so that nobody can any more.
+func (c change) withdraw(ctx context.Context) error {
+	refunds, err := c.sql.RefundsOf(ctx, c.tx, c.payment.OrderID)
+	if err != nil {
+		return fmt.Errorf("read refunds: %w", err)
+	}
+	for _, r := range refunds {
+		if r.AttemptID == c.attempt.ID && r.State == string(payments.RefundStateRefused) {
+			return c.dispute(ctx, "DEPOSIT_NOT_WITHDRAWN")
+		}
+	}
+	_, err = c.sql.InsertRefund(ctx, c.tx, db.InsertRefundParams{
+		ID: uuid.Must(uuid.NewV7()), OrderID: c.payment.OrderID, AttemptID: c.attempt.ID, Kind: refundDeposit, AmountWon: c.payment.AmountWon,
+		Reason: "입금 기한이 지났습니다", At: c.now,
+	})
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // no row: it is under way
+		return fmt.Errorf("insert withdrawal: %w", err)
+	}
+	return c.sql.PostponeAttempt(ctx, c.tx, db.PostponeAttemptParams{ID: c.attempt.ID, NextAt: c.now.Add(backoff(c.attempt.Tries))})
+}
+
+// keep gives up withdrawing an account into which somebody did pay.
+func (c change) keep(ctx context.Context) error {
+	r, err := c.sql.RefundOfAttempt(ctx, c.tx, c.attempt.ID)
+	if err == nil {
+		_, err = c.sql.FinishRefund(ctx, c.tx, db.FinishRefundParams{ID: r.ID, State: string(payments.RefundStateRefused), Code: "PAID", DoneAt: &c.now})
+	}
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("give up a withdrawal: %w", err)
+	}
+	return nil
+}
+
+// declined ends an attempt without money; the order can be paid in another way until it expires.
+func (c change) declined(ctx context.Context, code string) error {
+	if c.attempt.State != attemptSent && c.attempt.State != stateAwaitingDeposit {
+		return nil
+	}
+	if err := c.settled(ctx, attemptDeclined, code, ""); err != nil {
+		return err
+	}
+	if _, err := c.sql.ReopenPayment(ctx, c.tx, db.ReopenPaymentParams{OrderID: c.payment.OrderID, AttemptID: &c.attempt.ID, At: c.now}); err != nil {
+		return fmt.Errorf("reopen payment: %w", err) // no row: another attempt was faster
+	}
+	return c.note(ctx, c.tx, c.payment, c.now, kindDeclined, 0, code)
+}
+
+// canceled notes that the money went back: as we asked, or past us, at the gateway's own desk.
+func (c change) canceled(ctx context.Context) error {
+	if c.attempt.State != attemptCaptured {
+		r, err := c.sql.RefundOfAttempt(ctx, c.tx, c.attempt.ID)
+		if err == nil && r.Kind == refundDeposit {
+			if _, err := c.sql.FinishRefund(ctx, c.tx, db.FinishRefundParams{ID: r.ID, State: string(payments.RefundStateDone), DoneAt: &c.now}); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+				return fmt.Errorf("finish withdrawal: %w", err)
+			}
+		} else if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("read refund: %w", err)
+		}
+		return c.declined(ctx, "CANCELED")
+	}
+	r, err := c.sql.RefundOfAttempt(ctx, c.tx, c.attempt.ID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		kind := refundOrder
+		if c.payment.AttemptID == nil || *c.payment.AttemptID != c.attempt.ID || c.payment.State != string(payments.StateCaptured) {
+			kind = refundStray
+		}
+		r, err = c.sql.InsertRefund(ctx, c.tx, db.InsertRefundParams{
+			ID: uuid.Must(uuid.NewV7()), OrderID: c.payment.OrderID, AttemptID: c.attempt.ID, Kind: kind, AmountWon: c.payment.AmountWon,
+			Reason: "canceled at Toss", At: c.now,
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("read refund: %w", err)
+	}
+	return c.refunded(ctx, r)
+}
+
+// refunded finishes a refund, once.
+func (c change) refunded(ctx context.Context, r db.Refund) error {
+	_, err := c.sql.FinishRefund(ctx, c.tx, db.FinishRefundParams{ID: r.ID, State: string(payments.RefundStateDone), DoneAt: &c.now})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil // it was told before
+	}
+	if err != nil {
+		return fmt.Errorf("finish refund: %w", err)
+	}
+	from := accountOrders
+	if r.Kind == refundStray {
+		from = accountStrays
+	}
+	if err := c.transfer(ctx, "refund", r.ID, from, accountToss, r.AmountWon); err != nil {
+		return err
+	}
+	if err := c.note(ctx, c.tx, c.payment, c.now, kindRefunded, r.AmountWon, r.Reason); err != nil {
+		return err
+	}
+	if r.Kind != refundOrder {
+		return nil // no order ever had this money
+	}
+	version, err := c.sql.RecordRefund(ctx, c.tx, db.RecordRefundParams{OrderID: c.payment.OrderID, AmountWon: r.AmountWon, At: c.now})
+	if err != nil {
+		return fmt.Errorf("record refund: %w", err)
+	}
+	return c.outbox.Add(ctx, c.tx, payments.Refunded{OrderID: c.payment.OrderID, Version: version, RefundID: r.ID, AmountWon: r.AmountWon, At: c.now})
+}
+
+// dispute leaves to a person what cannot be.
+func (c change) dispute(ctx context.Context, code string) error {
+	c.log.ErrorContext(ctx, "Toss says of a payment what cannot be; a person has to decide", "order", c.payment.OrderID, "code", code)
+	if c.attempt.State != attemptSent && c.attempt.State != stateAwaitingDeposit {
+		return nil
+	}
+	return c.settled(ctx, attemptDisputed, code, "")
+}
+
+// postpone changes nothing but when the gateway is asked again.
+func (c change) postpone(ctx context.Context, code string) error {
+	if c.attempt.State != attemptSent && c.attempt.State != stateAwaitingDeposit {
+		return nil
+	}
+	err := c.sql.PostponeAttempt(ctx, c.tx, db.PostponeAttemptParams{ID: c.attempt.ID, Code: code, NextAt: c.now.Add(backoff(c.attempt.Tries))})
+	if err != nil {
+		return fmt.Errorf("postpone attempt: %w", err)
+	}
+	return nil
+}
+
+// settled sets the attempt's state, compared with the one that was read under the lock.
+func (c change) settled(ctx context.Context, state, code, secret string) error {
+	if secret == "" {
+		secret = c.attempt.Secret
+	}
+	n, err := c.sql.SettleAttempt(ctx, c.tx, db.SettleAttemptParams{
+		ID: c.attempt.ID, Was: c.attempt.State, State: state, Code: code, Secret: secret, SettledAt: &c.now, NextAt: c.now.Add(backoff(0)),
+	})
+	if err := one(n, err); err != nil {
+		return fmt.Errorf("settle attempt: %w", err)
+	}
+	return nil
+}
+
+// one is an error unless exactly one row was changed, as it must be under the lock.
+func one(n int64, err error) error {
+	if err == nil && n != 1 {
+		return fmt.Errorf("%d rows changed instead of one", n)
+	}
+	return err
+}
+
+func (c change) transfer(ctx context.Context, kind string, source uuid.UUID, debit, credit string, won int64) error {
+	err := c.sql.InsertTransfer(ctx, c.tx, db.InsertTransferParams{
+		OrderID: c.payment.OrderID, Kind: kind, SourceID: source, DebitAccount: debit, CreditAccount: credit, AmountWon: won, At: c.now,
+	})
+	if err != nil {
+		return fmt.Errorf("write to the ledger: %w", err)
+	}
+	return nil
+}
+
+// note writes a line of a payment's history.
+func (s *Service) note(ctx context.Context, tx pgx.Tx, p db.Payment, at time.Time, kind string, won int64, detail string) error {
+	err := s.sql.InsertHistory(ctx, tx, db.InsertHistoryParams{OrderID: p.OrderID, At: at, Kind: kind, AmountWon: won, Detail: detail})
+	if err != nil {
+		return fmt.Errorf("write history: %w", err)
+	}
+	return nil
+}
