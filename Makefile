@@ -12,7 +12,7 @@ build: ## The binary: bin/shop
 	go build -trimpath -o bin/shop ./cmd/shop
 
 .PHONY: test
-test: ## All tests; those of Redis and Kafka run where SHOP_TEST_REDIS_URL and SHOP_TEST_KAFKA_BROKERS say
+test: ## All tests; those of real engines run where SHOP_TEST_DATABASE_URL, _REDIS_URL and _KAFKA_BROKERS say
 	go test ./...
 
 .PHONY: generate

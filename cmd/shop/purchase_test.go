@@ -1,14 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/sasapick/shop/internal/platform/pgtest"
 	"github.com/sasapick/shop/internal/platform/stacktest"
 )
 
@@ -19,12 +21,12 @@ func TestPurchase(t *testing.T) {
 		t.Parallel()
 		purchase(t, newProcess(t, nil))
 	})
-	t.Run("RedisAndKafka", func(t *testing.T) {
+	t.Run("OnRealEngines", func(t *testing.T) {
 		t.Parallel()
 		purchase(t, newProcess(t, map[string]string{
 			"SHOP_REDIS_URL":     stacktest.Redis(t),
 			"SHOP_KAFKA_BROKERS": strings.Join(stacktest.Kafka(t), ","),
-			"SHOP_DATABASE_URL":  pgtest.URL(t),
+			"SHOP_DATABASE_URL":  realDatabase(t),
 		}))
 	})
 }
@@ -176,6 +178,29 @@ func purchase(t *testing.T, p *process) {
 			return admin.want(200, "GET", "/admin/products/"+product, nil).Body["on_hand"] == before["on_hand"].(float64)-2
 		})
 	})
+}
+
+// realDatabase makes an empty database on the server that SHOP_TEST_DATABASE_URL names.
+func realDatabase(t *testing.T) string {
+	t.Helper()
+	server := stacktest.Address(t, "SHOP_TEST_DATABASE_URL")
+	conn, err := pgx.Connect(t.Context(), server)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(t.Context()) }()
+	name := "shop_test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	_, err = conn.Exec(t.Context(), `CREATE DATABASE `+name)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		conn, err := pgx.Connect(context.Background(), server)
+		require.NoError(t, err)
+		defer func() { _ = conn.Close(context.Background()) }()
+		_, err = conn.Exec(context.Background(), `DROP DATABASE `+name+` WITH (FORCE)`)
+		require.NoError(t, err)
+	})
+	u, err := url.Parse(server)
+	require.NoError(t, err)
+	u.Path = "/" + name
+	return u.String()
 }
 
 // idle says whether nothing is on its way between the modules.
