@@ -59,7 +59,7 @@ func New(c Config) (*Kafka, error) {
 	s.Version = sarama.V4_1_2_0
 	s.ClientID = c.ClientID
 	s.Net.DialTimeout = 3 * time.Second
-	s.Net.ReadTimeout = 10 * time.Second
+	s.Net.ReadTimeout = 20 * time.Second // longer than a rebalance: who joins is answered only after it
 	s.Net.WriteTimeout = 5 * time.Second
 	s.Net.MaxOpenRequests = 1
 	s.Metadata.AllowAutoTopicCreation = false
@@ -71,6 +71,9 @@ func New(c Config) (*Kafka, error) {
 	s.Consumer.MaxProcessingTime = 2 * time.Second
 	s.Consumer.Offsets.Initial = sarama.OffsetOldest
 	s.Consumer.Offsets.AutoCommit.Interval = 500 * time.Millisecond // what is taken again after a crash, the inbox absorbs
+	s.Consumer.Group.Session.Timeout = 6 * time.Second              // the least that a broker grants unasked: so long a killed instance's partitions wait
+	s.Consumer.Group.Heartbeat.Interval = 1500 * time.Millisecond
+	s.Consumer.Group.Rebalance.Timeout = 10 * time.Second // a batch that is being handled has landed by then
 	s.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
 	if c.Configure != nil {
 		c.Configure(s)
