@@ -275,22 +275,6 @@ func partOf(t testing.TB, token string, i int) map[string]any {
 	return part
 }
 
-// soon asks until the answer is yes, and fails after a while.
-func soon(t testing.TB, what string, yes func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !yes() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			require.FailNow(t, "waited in vain for "+what)
-		}
-	}
-}
-
 // lockedBuffer keeps what a shop logs.
 type lockedBuffer struct {
 	mu sync.Mutex
