@@ -1,14 +1,13 @@
 package switches_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
