@@ -93,9 +93,10 @@ func (s *Service) cancelUnpaid(ctx context.Context, in CancelInput, o db.Order) 
 
 // cancelPaid commits that the order is being canceled. One for which nothing was paid is canceled with that.
 func (s *Service) cancelPaid(ctx context.Context, in CancelInput, o db.Order) (db.Order, error) {
-	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	id := o.ID
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var err error
-		if o, err = s.lock(ctx, tx, o.ID); err != nil {
+		if o, err = s.lock(ctx, tx, id); err != nil {
 			return err
 		}
 		switch ordering.State(o.State) {

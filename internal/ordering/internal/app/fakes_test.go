@@ -106,6 +106,12 @@ func (c *fakeCatalog) price(id uuid.UUID) int64 {
 	return c.offers[id].PriceWon
 }
 
+func (c *fakeCatalog) restock(id uuid.UUID, n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left[id] += n
+}
+
 func (c *fakeCatalog) leftOf(id uuid.UUID) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -213,7 +213,7 @@ func (s *Service) manage(ctx context.Context, id uuid.UUID, st step) (Details, e
 
 // advance takes an order through one transition for which nobody else has to be asked.
 func (s *Service) advance(ctx context.Context, id uuid.UUID, st step) (o db.Order, err error) {
-	err = s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if o, err = s.lock(ctx, tx, id); err != nil {
 			return err
 		}

@@ -171,7 +171,7 @@ func (s *Service) drive(ctx context.Context, o db.Order, lines []db.Line, claima
 		case resumed && o.DueWon > 0:
 			return s.rejectUnpayable(ctx, o, f)
 		default:
-			return s.reject(ctx, o, f)
+			return s.reject(ctx, o, claimant, f)
 		}
 	}
 	if err := s.beat(ctx, o.ID, claimant, begun); err != nil {
@@ -274,22 +274,27 @@ func (s *Service) rejectUnpayable(ctx context.Context, o db.Order, f *fault.Erro
 	if closed.State != payments.StateClosed {
 		return Placement{}, ordering.ErrNotPlaced.WithRetryAfter(time.Second)
 	}
-	return s.reject(ctx, o, f)
+	return s.reject(ctx, o, uuid.Nil, f)
 }
 
-// reject ends an order that could not be placed, with the refusal that its key is answered with from now on.
-func (s *Service) reject(ctx context.Context, o db.Order, f *fault.Error) (Placement, error) {
+// reject ends an order that could not be placed, with the refusal that its key is answered with from now on. With a claimant, who has
+// not asked payments, it does so only while the order is still that claimant's: whoever took it over may have opened the payment.
+func (s *Service) reject(ctx context.Context, o db.Order, claimant uuid.UUID, f *fault.Error) (Placement, error) {
 	refusal, err := json.Marshal(f)
 	if err != nil {
 		return Placement{}, fmt.Errorf("encode a refusal: %w", err)
 	}
-	err = s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	id := o.ID
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		var err error
-		if o, err = s.lock(ctx, tx, o.ID); err != nil {
+		if o, err = s.lock(ctx, tx, id); err != nil {
 			return err
 		}
 		if o.State != string(ordering.StatePending) {
 			return nil // somebody else has ended it
+		}
+		if claimant != uuid.Nil && (o.ClaimedBy == nil || *o.ClaimedBy != claimant) {
+			return idempotency.ErrInProgress
 		}
 		o, err = s.move(ctx, tx, o, step{to: ordering.StateRejected, by: system, note: f.Code, set: db.MoveOrderParams{Refusal: refusal}})
 		return err

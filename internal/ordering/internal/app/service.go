@@ -26,6 +26,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/outbox"
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 // Config is what can be set of the module. [Defaults] has the shop's values.
@@ -135,6 +136,20 @@ func (s *Service) order(ctx context.Context, account, id uuid.UUID) (db.Order, e
 		return db.Order{}, fmt.Errorf("read order: %w", err)
 	}
 	return o, nil
+}
+
+// inTx runs a transaction that publishes, again when it lost a race for a lock: the bus holds the orders and shoppers of many events
+// at once, in the order in which they came, so that it and a request may wait for each other.
+func (s *Service) inTx(ctx context.Context, fn func(tx pgx.Tx) error) (err error) {
+	for range 3 {
+		err = s.outbox.InTx(ctx, s.pool, fn)
+		switch pg.Code(err) {
+		case "40001", "40P01", "55P03":
+			continue
+		}
+		return err
+	}
+	return err
 }
 
 // call bounds one call to another module.

@@ -75,7 +75,7 @@ func (s *Service) extend(ctx context.Context, p payments.Payment) error {
 
 // settle makes an order paid whose money is in.
 func (s *Service) settle(ctx context.Context, id uuid.UUID) (o db.Order, err error) {
-	err = s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if o, err = s.lock(ctx, tx, id); err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (s *Service) end(ctx context.Context, id uuid.UUID, st step) (o db.Order, e
 		}
 		return o, ordering.ErrPaymentInProgress
 	}
-	err = s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if o, err = s.lock(ctx, tx, id); err != nil {
 			return err
 		}
@@ -218,8 +218,9 @@ func (s *Service) giveMoneyBack(ctx context.Context, o db.Order) (db.Order, erro
 	if !settled {
 		return o, nil
 	}
-	err = s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		if o, err = s.lock(ctx, tx, o.ID); err != nil {
+	id := o.ID
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		if o, err = s.lock(ctx, tx, id); err != nil {
 			return err
 		}
 		switch {
