@@ -287,12 +287,17 @@ func (l *lockedBuffer) Write(b []byte) (int, error) {
 	return l.b.Write(b)
 }
 
-// failures are the lines of warnings and errors.
-func (l *lockedBuffer) failures() string {
+// String is all of it.
+func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// failures are the lines of warnings and errors.
+func (l *lockedBuffer) failures() string {
 	var bad strings.Builder
-	for line := range strings.Lines(l.b.String()) {
+	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, `"warn"`) || strings.Contains(line, `"error"`) || strings.Contains(line, `"WARN"`) || strings.Contains(line, `"ERROR"`) {
 			bad.WriteString(line)
 		}

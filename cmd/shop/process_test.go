@@ -40,7 +40,7 @@ type process struct {
 	base string
 	env  map[string]string
 	cmd  *exec.Cmd
-	log  *bytes.Buffer
+	log  *lockedBuffer
 	done chan struct{}
 }
 
@@ -69,7 +69,7 @@ func (p *process) start() {
 	p.t.Helper()
 	path, err := binary()
 	require.NoError(p.t, err)
-	p.log, p.done = &bytes.Buffer{}, make(chan struct{})
+	p.log, p.done = &lockedBuffer{}, make(chan struct{})
 	p.cmd = exec.Command(path)
 	p.cmd.Env = p.environment()
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
