@@ -233,7 +233,7 @@ func class(err error) failure {
 		return fail
 	case code == "40001", code == "40P01", code == "55P03": // serialization failure, deadlock, lock timeout
 		return again
-	case code == "" && pg.IsUnavailable(err), len(code) == 5 && (code[:2] == "08" || code[:3] == "57P"):
+	case code == "" && pg.IsUnavailable(err), len(code) == 5 && (code[:2] == "08" || code[:3] == "57P" || code == "25P03"):
 		return again // the connection was lost: the outcome is unknown, and stored inputs answer from their rows
 	case code == "", code[:2] == "22", code[:2] == "23":
 		return halve

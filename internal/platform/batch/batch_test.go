@@ -120,7 +120,7 @@ func TestGroup(t *testing.T) {
 
 	t.Run("ADeadlockOrALostConnectionFliesAgain", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			for _, planted := range []error{state("40P01"), state("40001"), state("55P03"), state("57P01"), state("08006")} {
+			for _, planted := range []error{state("40P01"), state("40001"), state("55P03"), state("57P01"), state("08006"), state("25P03")} {
 				e := &echo{fail: func(try int, _ []int) error {
 					if try <= 3 {
 						return planted

@@ -31,7 +31,8 @@ func IsUnavailable(err error) bool {
 		return false
 	}
 	if code := Code(err); code != "" {
-		return slices.ContainsFunc([]string{"08", "53", "57P0"}, func(class string) bool { return strings.HasPrefix(code, class) })
+		// 25P03: a process that was paused in a transaction finds that the server has ended its session.
+		return code == "25P03" || slices.ContainsFunc([]string{"08", "53", "57P0"}, func(class string) bool { return strings.HasPrefix(code, class) })
 	}
 	if errors.Is(err, ErrExhausted) || errors.Is(err, puddle.ErrClosedPool) {
 		return true

@@ -159,6 +159,7 @@ func TestErrors(t *testing.T) {
 			{&pgconn.PgError{Code: "57P01"}, true},
 			{&pgconn.PgError{Code: "57P03"}, true},
 			{&pgconn.PgError{Code: "53300"}, true},
+			{&pgconn.PgError{Code: "25P03"}, true}, // idle in a transaction for too long
 			{&pgconn.PgError{Code: "08006"}, true},
 			{&pgconn.PgError{Code: "57014"}, false}, // statement timeout
 			{&pgconn.PgError{Code: "55P03"}, false}, // lock timeout
