@@ -316,7 +316,7 @@ func (u *untouchable) Read([]byte) (int, error) {
 	return 0, errors.New("this body must not be read")
 }
 
-var internals = regexp.MustCompile(`(?i)sqlstate|pgx|\bpq\b|panic|goroutine|\.go\b|/root/|/home/|/work/|/tmp/|duplicate key|violates|syntax error at|relation "|connection refused|no rows`)
+var internals = regexp.MustCompile(`(?i)sqlstate|pgx|\bpq\b|panic|goroutine|\.go\b|/root/|/home/|/tmp/|duplicate key|violates|syntax error at|relation "|connection refused|no rows`)
 
 // conforms says in which way an answer is not what the operation's description promises.
 func conforms(api *web.API, op web.Operation, a said) error {
