@@ -26,11 +26,10 @@ func but(changes map[string]any) map[string]any {
 }
 
 func itemsOf[T any](a answer) []T {
-	a.t.Helper()
 	var page struct {
 		Items []T `json:"items"`
 	}
-	a.is(200).into(&page)
+	a.Is(200).Into(&page)
 	return page.Items
 }
 
@@ -41,25 +40,25 @@ func TestAddresses(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
 		id, own := s.shopper("jieun@example.com")
-		require.JSONEq(t, `{"items":[]}`, s.ask("GET", "/v1/me/addresses", own.Access, nil).is(200).Body)
-		first := s.ask("POST", "/v1/me/addresses", own.Access, home()).is(201)
-		second := s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"alias": "회사", "is_default": false})).is(201)
+		require.JSONEq(t, `{"items":[]}`, s.ask("GET", "/v1/me/addresses", own.Access, nil).Is(200).Raw)
+		first := s.ask("POST", "/v1/me/addresses", own.Access, home()).Is(201)
+		second := s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"alias": "회사", "is_default": false})).Is(201)
 
-		path := "/v1/me/addresses/" + second.id().String()
-		changed := s.ask("PATCH", path, own.Access, `{"is_default":true,"line2":""}`).is(200)
-		require.Equal(t, "회사", changed.get("alias"), "what is left out stays")
-		require.Nil(t, changed.get("line2"))
+		path := "/v1/me/addresses/" + idOf(second).String()
+		changed := s.ask("PATCH", path, own.Access, `{"is_default":true,"line2":""}`).Is(200)
+		require.Equal(t, "회사", changed.Body["alias"], "what is left out stays")
+		require.Nil(t, changed.Body["line2"])
 		list := itemsOf[accounts.Address](s.ask("GET", "/v1/me/addresses", own.Access, nil))
 		require.Len(t, list, 2)
 		require.False(t, list[0].IsDefault, "a new default takes the place of the one before")
 		require.True(t, list[1].IsDefault)
 
-		address, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: id, AddressID: first.id()})
+		address, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: id, AddressID: idOf(first)})
 		require.NoError(t, err)
 		require.Equal(t, list[0], address)
 
-		s.ask("DELETE", path, own.Access, nil).is(204)
-		s.ask("DELETE", path, own.Access, nil).says(404, "accounts.no_address")
+		s.ask("DELETE", path, own.Access, nil).Is(204)
+		s.ask("DELETE", path, own.Access, nil).Says(404, "accounts.no_address")
 		require.Len(t, itemsOf[any](s.ask("GET", "/v1/me/addresses", own.Access, nil)), 1)
 	})
 
@@ -68,22 +67,22 @@ func TestAddresses(t *testing.T) {
 		s := setup(t)
 		id, own := s.shopper("jieun@example.com")
 		eveID, eve := s.shopper("eve@example.com")
-		address := s.ask("POST", "/v1/me/addresses", own.Access, home()).is(201)
-		s.ask("POST", "/v1/me/addresses", eve.Access, home()).is(201)
-		path := "/v1/me/addresses/" + address.id().String()
-		s.ask("PATCH", path, eve.Access, `{"line1":"Eve's"}`).says(404, "accounts.no_address")
-		s.ask("PATCH", path, eve.Access, `{"is_default":true}`).says(404, "accounts.no_address")
-		s.ask("DELETE", path, eve.Access, nil).says(404, "accounts.no_address")
-		_, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: eveID, AddressID: address.id()})
+		address := s.ask("POST", "/v1/me/addresses", own.Access, home()).Is(201)
+		s.ask("POST", "/v1/me/addresses", eve.Access, home()).Is(201)
+		path := "/v1/me/addresses/" + idOf(address).String()
+		s.ask("PATCH", path, eve.Access, `{"line1":"Eve's"}`).Says(404, "accounts.no_address")
+		s.ask("PATCH", path, eve.Access, `{"is_default":true}`).Says(404, "accounts.no_address")
+		s.ask("DELETE", path, eve.Access, nil).Says(404, "accounts.no_address")
+		_, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: eveID, AddressID: idOf(address)})
 		require.ErrorIs(t, err, accounts.ErrNoAddress)
 
-		untouched, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: id, AddressID: address.id()})
+		untouched, err := s.service.Address(t.Context(), accounts.AddressInput{AccountID: id, AddressID: idOf(address)})
 		require.NoError(t, err)
 		require.Equal(t, "서울특별시 중구 세종대로 110", untouched.Line1)
 		require.True(t, itemsOf[accounts.Address](s.ask("GET", "/v1/me/addresses", eve.Access, nil))[0].IsDefault,
 			"a change that finds nothing does not take the default away")
-		s.ask("DELETE", "/v1/me/addresses/"+uuid.NewString(), eve.Access, nil).says(404, "accounts.no_address")
-		s.ask("DELETE", "/v1/me/addresses/7", eve.Access, nil).is(422)
+		s.ask("DELETE", "/v1/me/addresses/"+uuid.NewString(), eve.Access, nil).Says(404, "accounts.no_address")
+		s.ask("DELETE", "/v1/me/addresses/7", eve.Access, nil).Is(422)
 	})
 
 	t.Run("OneIsDefaultUnderConcurrency", func(t *testing.T) {
@@ -101,7 +100,7 @@ func TestAddresses(t *testing.T) {
 		_, own := s.shopper("jieun@example.com")
 		counts := statuses(together(60, func(int) answer { return s.ask("POST", "/v1/me/addresses", own.Access, home()) }))
 		require.Equal(t, map[int]int{201: 50, 409: 10}, counts)
-		s.ask("POST", "/v1/me/addresses", own.Access, home()).says(409, "accounts.too_many_addresses")
+		s.ask("POST", "/v1/me/addresses", own.Access, home()).Says(409, "accounts.too_many_addresses")
 
 		var page struct {
 			Items []accounts.Address `json:"items"`
@@ -110,7 +109,7 @@ func TestAddresses(t *testing.T) {
 		seen := map[uuid.UUID]bool{}
 		for path := "/v1/me/addresses?limit=20"; path != ""; {
 			page.Next = ""
-			s.ask("GET", path, own.Access, nil).is(200).into(&page)
+			s.ask("GET", path, own.Access, nil).Is(200).Into(&page)
 			for _, a := range page.Items {
 				seen[a.ID] = true
 			}
@@ -131,7 +130,7 @@ func TestAddresses(t *testing.T) {
 			"": 422, "010": 422, "call me": 422, "010-1234-5678; DROP": 422, "+1 212 555 0100": 422, "010\n1234\n5678": 422,
 		} {
 			a := s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"phone": phone}))
-			require.Equal(t, status, a.Status, "%q: %s", phone, a.Body)
+			require.Equal(t, status, a.Status, "%q: %s", phone, a.Raw)
 		}
 	})
 
@@ -143,11 +142,11 @@ func TestAddresses(t *testing.T) {
 			"zipcode": "0452", "alias": "  ", "recipient": "김\n지은", "line1": "", "line2": "3층\x00", "is_default": "yes",
 		} {
 			body := but(map[string]any{field: value})
-			a := s.ask("POST", "/v1/me/addresses", own.Access, body).is(422)
-			require.Contains(t, a.Body, fmt.Sprintf("/%s", field))
-			made := s.ask("POST", "/v1/me/addresses", own.Access, home()).is(201)
-			s.ask("PATCH", "/v1/me/addresses/"+made.id().String(), own.Access, map[string]any{field: value}).is(422)
+			a := s.ask("POST", "/v1/me/addresses", own.Access, body).Is(422)
+			require.Contains(t, a.Raw, fmt.Sprintf("/%s", field))
+			made := s.ask("POST", "/v1/me/addresses", own.Access, home()).Is(201)
+			s.ask("PATCH", "/v1/me/addresses/"+idOf(made).String(), own.Access, map[string]any{field: value}).Is(422)
 		}
-		s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"account_id": uuid.NewString()})).says(400, "request.unknown_field")
+		s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"account_id": uuid.NewString()})).Says(400, "request.unknown_field")
 	})
 }

@@ -22,20 +22,20 @@ func TestModerate(t *testing.T) {
 		s := setup(t)
 		_, boss := s.manager("manager@example.com")
 		id, own := s.shopper("jieun@example.com")
-		a := s.ask("POST", at(id, "/suspend"), boss.Access, `{"reason":"resale by bots"}`).is(200)
-		require.Equal(t, "suspended", a.get("state"))
-		require.Equal(t, "resale by bots", a.get("suspended_reason"))
-		s.ask("POST", at(id, "/suspend"), boss.Access, `{"reason":"again"}`).is(200)
+		a := s.ask("POST", at(id, "/suspend"), boss.Access, `{"reason":"resale by bots"}`).Is(200)
+		require.Equal(t, "suspended", a.Body["state"])
+		require.Equal(t, "resale by bots", a.Body["suspended_reason"])
+		s.ask("POST", at(id, "/suspend"), boss.Access, `{"reason":"again"}`).Is(200)
 		require.False(t, s.lives(own.Access))
 
-		s.ask("POST", at(id, "/reinstate"), boss.Access, nil).is(200)
-		s.ask("POST", at(id, "/reinstate"), boss.Access, nil).is(200)
+		s.ask("POST", at(id, "/reinstate"), boss.Access, nil).Is(200)
+		s.ask("POST", at(id, "/reinstate"), boss.Access, nil).Is(200)
 		require.False(t, s.lives(own.Access), "a session that ended stays so")
 		require.True(t, s.lives(s.signIn("jieun@example.com").Access))
 
 		require.Equal(t, []string{"accounts.registered.v1", "accounts.suspended.v1", "accounts.reinstated.v1"}, s.published(id))
 		require.Equal(t, []string{"accounts.suspend", "accounts.reinstate"}, s.audited(id))
-		s.ask("POST", at(uuid.New(), "/suspend"), boss.Access, `{"reason":"bots"}`).says(404, "accounts.no_account")
+		s.ask("POST", at(uuid.New(), "/suspend"), boss.Access, `{"reason":"bots"}`).Says(404, "accounts.no_account")
 	})
 
 	t.Run("ManagersActOnShoppersOnly", func(t *testing.T) {
@@ -46,14 +46,14 @@ func TestModerate(t *testing.T) {
 		boss, bossTokens := s.admin("boss@example.com")
 		shopper, own := s.shopper("jieun@example.com")
 		for _, id := range []uuid.UUID{other, boss} {
-			s.ask("POST", at(id, "/suspend"), manager.Access, `{"reason":"envy"}`).says(403, "auth.forbidden")
-			s.ask("POST", at(id, "/reinstate"), manager.Access, nil).says(403, "auth.forbidden")
+			s.ask("POST", at(id, "/suspend"), manager.Access, `{"reason":"envy"}`).Says(403, "auth.forbidden")
+			s.ask("POST", at(id, "/reinstate"), manager.Access, nil).Says(403, "auth.forbidden")
 		}
-		s.ask("PUT", at(shopper, "/role"), manager.Access, `{"role":"admin"}`).says(403, "auth.forbidden")
-		s.ask("PUT", at(shopper, "/role"), own.Access, `{"role":"admin"}`).says(403, "auth.forbidden")
-		s.ask("GET", at(boss, ""), own.Access, nil).says(403, "auth.forbidden")
-		s.ask("GET", at(boss, ""), "", nil).says(401, "auth.no_token")
-		s.ask("POST", at(other, "/suspend"), bossTokens.Access, `{"reason":"envy"}`).is(200)
+		s.ask("PUT", at(shopper, "/role"), manager.Access, `{"role":"admin"}`).Says(403, "auth.forbidden")
+		s.ask("PUT", at(shopper, "/role"), own.Access, `{"role":"admin"}`).Says(403, "auth.forbidden")
+		s.ask("GET", at(boss, ""), own.Access, nil).Says(403, "auth.forbidden")
+		s.ask("GET", at(boss, ""), "", nil).Says(401, "auth.no_token")
+		s.ask("POST", at(other, "/suspend"), bossTokens.Access, `{"reason":"envy"}`).Is(200)
 	})
 
 	t.Run("SetsRoles", func(t *testing.T) {
@@ -62,12 +62,12 @@ func TestModerate(t *testing.T) {
 		boss, bossTokens := s.admin("boss@example.com")
 		id, _ := s.shopper("jieun@example.com")
 		for _, role := range []string{"manager", "manager", "admin", "shopper"} {
-			require.Equal(t, role, s.ask("PUT", at(id, "/role"), bossTokens.Access, `{"role":"`+role+`"}`).is(200).get("role"))
+			require.Equal(t, role, s.ask("PUT", at(id, "/role"), bossTokens.Access, `{"role":"`+role+`"}`).Is(200).Body["role"])
 		}
 		require.Equal(t, []string{"accounts.registered.v1", "accounts.role_changed.v1", "accounts.role_changed.v1", "accounts.role_changed.v1"}, s.published(id))
 		require.Len(t, s.audited(id), 3)
 		require.Equal(t, 3, s.count(`SELECT count(*) FROM accounts.audit_log WHERE actor_id = $1 AND action = 'accounts.set_role'`, boss))
-		s.ask("PUT", at(id, "/role"), bossTokens.Access, `{"role":"owner"}`).is(422)
+		s.ask("PUT", at(id, "/role"), bossTokens.Access, `{"role":"owner"}`).Is(422)
 	})
 
 	t.Run("TheLastAdminStays", func(t *testing.T) {
@@ -76,15 +76,15 @@ func TestModerate(t *testing.T) {
 		boss, own := s.admin("boss@example.com")
 		refuse := func() {
 			t.Helper()
-			s.ask("PUT", at(boss, "/role"), own.Access, `{"role":"manager"}`).says(409, "accounts.last_admin")
-			s.ask("POST", at(boss, "/suspend"), own.Access, `{"reason":"tired"}`).says(409, "accounts.last_admin")
-			s.ask("DELETE", "/v1/me", own.Access, nil).says(409, "accounts.last_admin")
+			s.ask("PUT", at(boss, "/role"), own.Access, `{"role":"manager"}`).Says(409, "accounts.last_admin")
+			s.ask("POST", at(boss, "/suspend"), own.Access, `{"reason":"tired"}`).Says(409, "accounts.last_admin")
+			s.ask("DELETE", "/v1/me", own.Access, nil).Says(409, "accounts.last_admin")
 		}
 		refuse()
 		second, _ := s.admin("second@example.com")
-		s.ask("POST", at(second, "/suspend"), own.Access, `{"reason":"tired"}`).is(200)
+		s.ask("POST", at(second, "/suspend"), own.Access, `{"reason":"tired"}`).Is(200)
 		refuse() // a suspended admin is of no use
-		s.ask("PUT", at(second, "/role"), own.Access, `{"role":"shopper"}`).is(200)
+		s.ask("PUT", at(second, "/role"), own.Access, `{"role":"shopper"}`).Is(200)
 		require.True(t, s.lives(own.Access))
 	})
 
@@ -109,7 +109,7 @@ func TestModerate(t *testing.T) {
 			for _, a := range together(len(ids), func(i int) answer {
 				return leave(instances[i%2], ids[i], own[i])
 			}) {
-				require.Less(t, a.Status, 500, a.Body)
+				require.Less(t, a.Status, 500, a.Raw)
 			}
 			require.Equal(t, 1, s.count(`SELECT count(*) FROM accounts.accounts WHERE role = 'admin' AND state = 'active'`))
 		})
@@ -123,8 +123,8 @@ func TestFindAccounts(t *testing.T) {
 	for _, email := range []string{"jieun@example.com", "jihun@example.com", "100%_sure@example.com"} {
 		s.shopper(email)
 	}
-	jieun := s.ask("PATCH", "/v1/me", s.signIn("jieun@example.com").Access, `{"name":"Park Jieun"}`).is(200).id()
-	s.ask("POST", at(jieun, "/suspend"), boss.Access, `{"reason":"bots"}`).is(200)
+	jieun := idOf(s.ask("PATCH", "/v1/me", s.signIn("jieun@example.com").Access, `{"name":"Park Jieun"}`).Is(200))
+	s.ask("POST", at(jieun, "/suspend"), boss.Access, `{"reason":"bots"}`).Is(200)
 
 	find := func(query string) (emails []string) {
 		t.Helper()
@@ -141,19 +141,19 @@ func TestFindAccounts(t *testing.T) {
 	require.Equal(t, []string{"boss@example.com"}, find("role=admin"))
 	require.Equal(t, []string{"jieun@example.com"}, find("state=suspended"))
 	require.Empty(t, find("state=closed"))
-	s.ask("GET", "/admin/accounts?role=owner", boss.Access, nil).is(422)
+	s.ask("GET", "/admin/accounts?role=owner", boss.Access, nil).Is(422)
 
 	var page struct {
 		Items []app.AccountForAdmins `json:"items"`
 		Next  string                 `json:"next_cursor"`
 	}
-	s.ask("GET", "/admin/accounts?limit=3", boss.Access, nil).is(200).into(&page)
+	s.ask("GET", "/admin/accounts?limit=3", boss.Access, nil).Is(200).Into(&page)
 	require.Len(t, page.Items, 3)
 	require.Equal(t, []string{"boss@example.com"}, find("limit=3&cursor="+page.Next))
 
-	one := s.ask("GET", at(jieun, ""), boss.Access, nil).is(200)
-	require.Equal(t, "Park Jieun", one.get("name"))
-	s.ask("GET", at(uuid.New(), ""), boss.Access, nil).says(404, "accounts.no_account")
+	one := s.ask("GET", at(jieun, ""), boss.Access, nil).Is(200)
+	require.Equal(t, "Park Jieun", one.Body["name"])
+	s.ask("GET", at(uuid.New(), ""), boss.Access, nil).Says(404, "accounts.no_account")
 }
 
 func TestAdmins(t *testing.T) {
@@ -207,8 +207,8 @@ func TestAdmins(t *testing.T) {
 
 		reset(s, "Boss@example.com", "staple battery horse")
 		require.False(t, s.lives(own.Access))
-		s.ask("POST", "/v1/sessions", "", map[string]string{"email": "boss@example.com", "password": password}).is(401)
-		s.ask("POST", "/v1/sessions", "", map[string]string{"email": "boss@example.com", "password": "staple battery horse"}).is(200)
+		s.ask("POST", "/v1/sessions", "", map[string]string{"email": "boss@example.com", "password": password}).Is(401)
+		s.ask("POST", "/v1/sessions", "", map[string]string{"email": "boss@example.com", "password": "staple battery horse"}).Is(200)
 		_, err = s.service.ResetPassword(t.Context(), accounts.ResetPasswordInput{Email: "nobody@example.com", Password: password})
 		require.ErrorIs(t, err, accounts.ErrNoAccount)
 
@@ -233,5 +233,5 @@ func TestArgon2id(t *testing.T) {
 	s := setupWith(t, options{config: generous(), hashing: &hashing})
 	_, own := s.shopper("jieun@example.com")
 	require.True(t, s.lives(own.Access))
-	s.ask("POST", "/v1/sessions", "", map[string]string{"email": "nobody@example.com", "password": password}).is(401)
+	s.ask("POST", "/v1/sessions", "", map[string]string{"email": "nobody@example.com", "password": password}).Is(401)
 }

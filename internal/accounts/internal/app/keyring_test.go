@@ -86,15 +86,15 @@ func TestKeyring(t *testing.T) {
 	t.Run("TheKeySetCanBeCached", func(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
-		a := s.ask("GET", "/.well-known/jwks.json", "", nil).is(200)
+		a := s.ask("GET", "/.well-known/jwks.json", "", nil).Is(200)
 		require.Equal(t, "public, max-age=300", a.Header.Get("Cache-Control"))
 		require.Equal(t, "application/jwk-set+json", a.Header.Get("Content-Type"))
-		keys, err := auth.ParseJWKS([]byte(a.Body))
+		keys, err := auth.ParseJWKS([]byte(a.Raw))
 		require.NoError(t, err)
 		require.Len(t, keys, 1)
-		unchanged := s.askFrom("203.0.113.7:1", "GET", "/.well-known/jwks.json", "", nil, map[string]string{"If-None-Match": a.Header.Get("ETag")})
-		unchanged.is(304)
-		require.Empty(t, unchanged.Body)
+		unchanged := s.askFrom("203.0.113.7:1", "GET", "/.well-known/jwks.json", "", nil, "If-None-Match", a.Header.Get("ETag"))
+		unchanged.Is(304)
+		require.Empty(t, unchanged.Raw)
 	})
 }
 
@@ -119,7 +119,7 @@ func TestPrune(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	_, own := s.shopper("jieun@example.com")
-	s.ask("DELETE", "/v1/sessions/current", own.Access, nil).is(204)
+	s.ask("DELETE", "/v1/sessions/current", own.Access, nil).Is(204)
 	stays := s.signIn("jieun@example.com")
 
 	s.runJob("accounts.prune")
@@ -134,7 +134,7 @@ func TestPrune(t *testing.T) {
 	s.clock.Advance(24 * time.Hour)
 	s.runJob("accounts.prune")
 	require.Equal(t, 1, s.count(`SELECT count(*) FROM accounts.sessions`))
-	s.refresh(stays.Refresh).is(200)
+	s.refresh(stays.Refresh).Is(200)
 
 	s.clock.Advance(32 * 24 * time.Hour)
 	s.runJob("accounts.prune")

@@ -16,13 +16,13 @@ func TestMe(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
 		id, own := s.shopper("jieun@example.com")
-		a := s.ask("GET", "/v1/me", own.Access, nil).is(200)
-		require.Equal(t, id, a.id())
+		a := s.ask("GET", "/v1/me", own.Access, nil).Is(200)
+		require.Equal(t, id, idOf(a))
 		require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
-		s.ask("PATCH", "/v1/me", own.Access, map[string]string{"name": " Jieun Kim "}).is(200)
-		require.Equal(t, "Jieun Kim", s.ask("GET", "/v1/me", own.Access, nil).get("name"))
-		s.ask("PATCH", "/v1/me", own.Access, map[string]string{"name": "  "}).says(422, "request.invalid")
-		s.ask("GET", "/v1/me", "", nil).says(401, "auth.no_token")
+		s.ask("PATCH", "/v1/me", own.Access, map[string]string{"name": " Jieun Kim "}).Is(200)
+		require.Equal(t, "Jieun Kim", s.ask("GET", "/v1/me", own.Access, nil).Body["name"])
+		s.ask("PATCH", "/v1/me", own.Access, map[string]string{"name": "  "}).Says(422, "request.invalid")
+		s.ask("GET", "/v1/me", "", nil).Says(401, "auth.no_token")
 	})
 
 	t.Run("APasswordIsChangedByWhoKnowsIt", func(t *testing.T) {
@@ -34,12 +34,12 @@ func TestMe(t *testing.T) {
 		change := func(current, new string) answer {
 			return s.ask("POST", "/v1/me/password", own.Access, map[string]string{"current_password": current, "new_password": new})
 		}
-		change("wrong horse battery", "staple battery horse").says(401, "accounts.bad_credentials")
-		change(password, "short").says(422, "request.invalid")
-		change(password, "staple battery horse").is(204)
-		change(password, "one more password").says(401, "accounts.bad_credentials")
-		change("staple battery horse", password).is(204)
-		refused := change(password, "one more password").says(429, "accounts.too_many_tries")
+		change("wrong horse battery", "staple battery horse").Says(401, "accounts.bad_credentials")
+		change(password, "short").Says(422, "request.invalid")
+		change(password, "staple battery horse").Is(204)
+		change(password, "one more password").Says(401, "accounts.bad_credentials")
+		change("staple battery horse", password).Is(204)
+		refused := change(password, "one more password").Says(429, "accounts.too_many_tries")
 		require.NotEmpty(t, refused.Header.Get("Retry-After"))
 		s.signIn("jieun@example.com")
 	})
@@ -62,9 +62,9 @@ func TestClose(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
 		id, own := s.shopper("jieun@example.com")
-		s.ask("POST", "/v1/me/addresses", own.Access, home()).is(201)
+		s.ask("POST", "/v1/me/addresses", own.Access, home()).Is(201)
 		s.hear(envelope(ordering.Paid{Change: order(id)}))
-		s.ask("DELETE", "/v1/me", own.Access, nil).is(204)
+		s.ask("DELETE", "/v1/me", own.Access, nil).Is(204)
 
 		for _, table := range []string{"accounts", "addresses", "notifications", "sessions", "refresh_tokens", "outbox", "audit_log"} {
 			require.Zero(t, s.count(`SELECT count(*) FROM accounts.`+table+` t
@@ -75,7 +75,7 @@ func TestClose(t *testing.T) {
 		_, err := s.service.Account(t.Context(), accounts.AccountInput{AccountID: id})
 		require.ErrorIs(t, err, accounts.ErrNoAccount)
 
-		s.ask("POST", "/v1/sessions", "", map[string]string{"email": "jieun@example.com", "password": password}).says(401, "accounts.bad_credentials")
+		s.ask("POST", "/v1/sessions", "", map[string]string{"email": "jieun@example.com", "password": password}).Says(401, "accounts.bad_credentials")
 		again, _ := s.shopper("jieun@example.com")
 		require.NotEqual(t, id, again, "the email is free, the account is not the same")
 		require.Empty(t, itemsOf[any](s.ask("GET", "/v1/me/addresses", s.signIn("jieun@example.com").Access, nil)))
@@ -87,17 +87,17 @@ func TestClose(t *testing.T) {
 		other := s.another()
 		_, own := s.shopper("jieun@example.com")
 		require.True(t, other.lives(own.Access))
-		s.ask("DELETE", "/v1/me", own.Access, nil).is(204)
+		s.ask("DELETE", "/v1/me", own.Access, nil).Is(204)
 		for _, path := range []string{"/v1/me", "/v1/me/password"} {
 			method, body := "GET", any(nil)
 			if path != "/v1/me" {
 				method, body = "POST", map[string]string{"current_password": password, "new_password": password}
 			}
-			other.ask(method, path, own.Access, body).says(401, "auth.bad_token")
+			other.ask(method, path, own.Access, body).Says(401, "auth.bad_token")
 		}
-		other.ask("PATCH", "/v1/me", own.Access, `{"name":"Jieun"}`).says(401, "auth.bad_token")
-		other.ask("DELETE", "/v1/me", own.Access, nil).says(401, "auth.bad_token")
-		other.ask("POST", "/v1/me/addresses", own.Access, home()).says(401, "auth.bad_token")
+		other.ask("PATCH", "/v1/me", own.Access, `{"name":"Jieun"}`).Says(401, "auth.bad_token")
+		other.ask("DELETE", "/v1/me", own.Access, nil).Says(401, "auth.bad_token")
+		other.ask("POST", "/v1/me/addresses", own.Access, home()).Says(401, "auth.bad_token")
 		require.Zero(t, s.count(`SELECT count(*) FROM accounts.addresses`))
 	})
 
@@ -136,7 +136,7 @@ func TestClose(t *testing.T) {
 					return answer{}
 				}
 			}) {
-				require.Less(t, a.Status, 500, "%d: %s", i, a.Body)
+				require.Less(t, a.Status, 500, "%d: %s", i, a.Raw)
 			}
 			require.Zero(t, s.count(`SELECT count(*) FROM accounts.addresses`))
 			require.Zero(t, s.count(`SELECT count(*) FROM accounts.notifications`))

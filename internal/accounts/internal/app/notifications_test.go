@@ -83,7 +83,7 @@ func TestNotifications(t *testing.T) {
 		korean := s.ask("GET", "/v1/me/notifications", own.Access, nil)
 		require.Equal(t, "ko", korean.Header.Get("Content-Language"))
 		require.Contains(t, korean.Header.Get("Vary"), "Accept-Language")
-		english := s.askFrom("203.0.113.7:1", "GET", "/v1/me/notifications", own.Access, nil, map[string]string{"Accept-Language": "fr, en-GB;q=0.8, ko;q=0.5"})
+		english := s.askFrom("203.0.113.7:1", "GET", "/v1/me/notifications", own.Access, nil, "Accept-Language", "fr, en-GB;q=0.8, ko;q=0.5")
 		require.Equal(t, "en", english.Header.Get("Content-Language"))
 
 		for _, c := range []struct {
@@ -135,7 +135,7 @@ func TestNotifications(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
 		id, own := s.shopper("jieun@example.com")
-		s.ask("DELETE", "/v1/me", own.Access, nil).is(204)
+		s.ask("DELETE", "/v1/me", own.Access, nil).Is(204)
 		s.hear(envelope(ordering.Paid{Change: order(id)}), envelope(ordering.Paid{Change: order(uuid.New())}))
 		require.Zero(t, s.count(`SELECT count(*) FROM accounts.notifications`))
 		require.Equal(t, 2, s.count(`SELECT count(*) FROM accounts.inbox`))
@@ -155,7 +155,7 @@ func TestNotifications(t *testing.T) {
 			return len(closed) == 1 || s.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
 		}, 10*time.Second, 5*time.Millisecond)
 		require.NoError(t, tx.Commit(t.Context()))
-		(<-closed).is(204)
+		(<-closed).Is(204)
 		require.Zero(t, s.count(`SELECT count(*) FROM accounts.notifications`))
 	})
 
@@ -171,9 +171,9 @@ func TestNotifications(t *testing.T) {
 		require.Len(t, list, 5)
 		require.Empty(t, itemsOf[app.Notification](s.ask("GET", "/v1/me/notifications", eve.Access, nil)))
 		body := fmt.Sprintf(`{"up_to":%q}`, list[2].ID)
-		s.ask("POST", "/v1/me/notifications/read", eve.Access, body).is(204)
+		s.ask("POST", "/v1/me/notifications/read", eve.Access, body).Is(204)
 		require.Zero(t, s.count(`SELECT count(*) FROM accounts.notifications WHERE read_at IS NOT NULL`))
-		s.ask("POST", "/v1/me/notifications/read", own.Access, body).is(204)
+		s.ask("POST", "/v1/me/notifications/read", own.Access, body).Is(204)
 		for i, n := range itemsOf[app.Notification](s.ask("GET", "/v1/me/notifications", own.Access, nil)) {
 			require.Equal(t, i >= 2, n.ReadAt != nil, i)
 		}
@@ -193,7 +193,7 @@ func TestNotifications(t *testing.T) {
 		}
 		for path := "/v1/me/notifications?limit=2"; ; path = "/v1/me/notifications?limit=2&cursor=" + page.Next {
 			page.Next = ""
-			s.ask("GET", path, own.Access, nil).is(200).into(&page)
+			s.ask("GET", path, own.Access, nil).Is(200).Into(&page)
 			require.LessOrEqual(t, len(page.Items), 2)
 			for _, n := range page.Items {
 				require.False(t, seen[n.ID])
@@ -204,6 +204,6 @@ func TestNotifications(t *testing.T) {
 			}
 		}
 		require.Len(t, seen, 5)
-		s.ask("GET", "/v1/me/notifications?cursor=x", own.Access, nil).says(422, "request.bad_cursor")
+		s.ask("GET", "/v1/me/notifications?cursor=x", own.Access, nil).Says(422, "request.bad_cursor")
 	})
 }

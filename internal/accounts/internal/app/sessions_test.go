@@ -23,10 +23,10 @@ func TestSignIn(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
 		id, _ := s.shopper("jieun@example.com")
-		a := s.ask("POST", "/v1/sessions", "", map[string]string{"email": " JIEUN@example.com", "password": password}).is(200)
+		a := s.ask("POST", "/v1/sessions", "", map[string]string{"email": " JIEUN@example.com", "password": password}).Is(200)
 		require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 		var own tokens
-		a.into(&own)
+		a.Into(&own)
 		require.Equal(t, "Bearer", own.Type)
 		require.Equal(t, 900, own.ExpiresIn)
 		who, err := s.verifier.Verify(t.Context(), own.Access)
@@ -35,7 +35,7 @@ func TestSignIn(t *testing.T) {
 		require.Equal(t, auth.Shopper, who.Role)
 
 		s.clock.Advance(15 * time.Minute)
-		s.ask("GET", "/v1/me", own.Access, nil).says(401, "auth.bad_token")
+		s.ask("GET", "/v1/me", own.Access, nil).Says(401, "auth.bad_token")
 	})
 
 	// Whether an email has an account cannot be learned: not from the answer, and not from the time, because each case
@@ -46,9 +46,9 @@ func TestSignIn(t *testing.T) {
 		_, boss := s.admin("boss@example.com")
 		s.shopper("jieun@example.com")
 		suspended, _ := s.shopper("suspended@example.com")
-		s.ask("POST", "/admin/accounts/"+suspended.String()+"/suspend", boss.Access, `{"reason":"bots"}`).is(200)
+		s.ask("POST", "/admin/accounts/"+suspended.String()+"/suspend", boss.Access, `{"reason":"bots"}`).Is(200)
 		_, closed := s.shopper("closed@example.com")
-		s.ask("DELETE", "/v1/me", closed.Access, nil).is(204)
+		s.ask("DELETE", "/v1/me", closed.Access, nil).Is(204)
 
 		for what, body := range map[string]map[string]string{
 			"wrong password": {"email": "jieun@example.com", "password": "wrong horse battery"},
@@ -61,7 +61,7 @@ func TestSignIn(t *testing.T) {
 			a := s.ask("POST", "/v1/sessions", "", body)
 			require.Equal(t, int64(1), s.hashing.verified.Load()-before, what)
 			var problem map[string]any
-			a.into(&problem)
+			a.Into(&problem)
 			delete(problem, "trace_id")
 			require.Equal(t, map[string]any{
 				"type": "/problems/accounts.bad_credentials", "title": "the email or the password is wrong", "status": 401.0,
@@ -76,21 +76,21 @@ func TestSignIn(t *testing.T) {
 		config.SignInsPerMinutePerAccount, config.SignInsPerMinutePerAddress = 3, 5
 		s := setupWith(t, options{config: config})
 		signIn := func(address, email string) answer {
-			return s.askFrom(address, "POST", "/v1/sessions", "", map[string]string{"email": email, "password": "a guess"}, nil)
+			return s.askFrom(address, "POST", "/v1/sessions", "", map[string]string{"email": email, "password": "a guess"})
 		}
 		for i, email := range []string{"jieun@example.com", "JIEUN@example.com", " jieun@example.com"} {
-			signIn(fmt.Sprintf("203.0.113.%d:1", i), email).says(401, "accounts.bad_credentials")
+			signIn(fmt.Sprintf("203.0.113.%d:1", i), email).Says(401, "accounts.bad_credentials")
 		}
-		refused := signIn("203.0.113.9:1", "jieun@example.com").says(429, "accounts.too_many_tries")
+		refused := signIn("203.0.113.9:1", "jieun@example.com").Says(429, "accounts.too_many_tries")
 		require.Equal(t, "20", refused.Header.Get("Retry-After"))
 		s.clock.Advance(20 * time.Second)
-		signIn("203.0.113.9:1", "jieun@example.com").is(401)
+		signIn("203.0.113.9:1", "jieun@example.com").Is(401)
 
 		for i := range 5 { // one household has as many addresses as it likes
-			signIn(fmt.Sprintf("[2001:db8::%d]:1", i+1), fmt.Sprintf("a%d@example.com", i)).is(401)
+			signIn(fmt.Sprintf("[2001:db8::%d]:1", i+1), fmt.Sprintf("a%d@example.com", i)).Is(401)
 		}
-		signIn("[2001:db8::ffff]:1", "b@example.com").is(429)
-		signIn("[2001:db8:0:1::1]:1", "b@example.com").is(401)
+		signIn("[2001:db8::ffff]:1", "b@example.com").Is(429)
+		signIn("[2001:db8:0:1::1]:1", "b@example.com").Is(401)
 	})
 
 	t.Run("HashesAreBoundedAndTheLineIsToo", func(t *testing.T) {
@@ -118,15 +118,15 @@ func TestSignIn(t *testing.T) {
 		}
 		for range 2 { // nobody else can be answered yet
 			refused := <-answers
-			refused.says(503, "accounts.busy")
+			refused.Says(503, "accounts.busy")
 			require.Equal(t, "1", refused.Header.Get("Retry-After"))
 		}
 		close(release)
 		for range atOnce + waiting {
-			(<-answers).says(401, "accounts.bad_credentials")
+			(<-answers).Says(401, "accounts.bad_credentials")
 		}
 		require.LessOrEqual(t, most.Load(), int64(atOnce))
-		s.ask("POST", "/v1/sessions", "", map[string]string{"email": "a@example.com", "password": password}).is(401)
+		s.ask("POST", "/v1/sessions", "", map[string]string{"email": "a@example.com", "password": password}).Is(401)
 	})
 
 	t.Run("OneSessionMoreEndsTheOldest", func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestSignIn(t *testing.T) {
 		second := s.signIn("jieun@example.com")
 		third := s.signIn("jieun@example.com")
 		require.False(t, s.lives(first.Access))
-		s.refresh(first.Refresh).says(401, "accounts.bad_refresh_token")
+		s.refresh(first.Refresh).Says(401, "accounts.bad_refresh_token")
 		require.True(t, s.lives(second.Access))
 		require.True(t, s.lives(third.Access))
 	})
@@ -149,7 +149,7 @@ func TestRefresh(t *testing.T) {
 
 	refreshed := func(s *shop, token string) (next tokens) {
 		s.t.Helper()
-		s.refresh(token).is(200).into(&next)
+		s.refresh(token).Is(200).Into(&next)
 		return next
 	}
 
@@ -166,7 +166,7 @@ func TestRefresh(t *testing.T) {
 			require.True(t, s.lives(own.Access))
 		}
 		s.clock.Advance(30 * 24 * time.Hour)
-		s.refresh(own.Refresh).says(401, "accounts.bad_refresh_token")
+		s.refresh(own.Refresh).Says(401, "accounts.bad_refresh_token")
 	})
 
 	t.Run("ConcurrentUsesGetTheSameSuccessor", func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestRefresh(t *testing.T) {
 			successors := map[string]bool{}
 			var next tokens
 			for _, a := range together(10, func(i int) answer { return []*shop{s, other}[i%2].refresh(own.Refresh) }) {
-				a.is(200).into(&next)
+				a.Is(200).Into(&next)
 				successors[next.Refresh] = true
 				require.True(t, s.lives(next.Access))
 			}
@@ -206,8 +206,8 @@ func TestRefresh(t *testing.T) {
 		elsewhere := s.signIn("jieun@example.com")
 		next := refreshed(s, own.Refresh)
 		s.clock.Advance(10*time.Second + time.Millisecond)
-		s.refresh(own.Refresh).says(401, "accounts.bad_refresh_token")
-		s.refresh(next.Refresh).says(401, "accounts.bad_refresh_token")
+		s.refresh(own.Refresh).Says(401, "accounts.bad_refresh_token")
+		s.refresh(next.Refresh).Says(401, "accounts.bad_refresh_token")
 		require.False(t, s.lives(own.Access))
 		require.False(t, s.lives(next.Access))
 		require.True(t, s.lives(elsewhere.Access), "another session is another family")
@@ -220,8 +220,8 @@ func TestRefresh(t *testing.T) {
 		s := setup(t)
 		_, own := s.shopper("jieun@example.com")
 		last := refreshed(s, refreshed(s, own.Refresh).Refresh)
-		s.refresh(own.Refresh).says(401, "accounts.bad_refresh_token")
-		s.refresh(last.Refresh).says(401, "accounts.bad_refresh_token")
+		s.refresh(own.Refresh).Says(401, "accounts.bad_refresh_token")
+		s.refresh(last.Refresh).Says(401, "accounts.bad_refresh_token")
 	})
 
 	t.Run("RefusesWhatIsNoToken", func(t *testing.T) {
@@ -229,9 +229,9 @@ func TestRefresh(t *testing.T) {
 		s := setup(t)
 		_, own := s.shopper("jieun@example.com")
 		for _, token := range []string{"x", own.Access[:200], own.Refresh + "A", own.Refresh[:42] + "!", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"} {
-			s.refresh(token).says(401, "accounts.bad_refresh_token")
+			s.refresh(token).Says(401, "accounts.bad_refresh_token")
 		}
-		s.refresh("").is(422)
+		s.refresh("").Is(422)
 		refreshed(s, own.Refresh)
 	})
 
@@ -246,7 +246,7 @@ func TestRefresh(t *testing.T) {
 		for rows.Next() {
 			var b []byte
 			require.NoError(t, rows.Scan(&b))
-			s.refresh(encode(b)).says(401, "accounts.bad_refresh_token")
+			s.refresh(encode(b)).Says(401, "accounts.bad_refresh_token")
 		}
 	})
 }
@@ -257,17 +257,17 @@ func TestSignOut(t *testing.T) {
 	_, byToken := s.shopper("jieun@example.com")
 	byRefresh, stays := s.signIn("jieun@example.com"), s.signIn("jieun@example.com")
 
-	s.ask("DELETE", "/v1/sessions/current", byToken.Access, nil).is(204)
-	s.ask("DELETE", "/v1/sessions/current", "", map[string]string{"refresh_token": byRefresh.Refresh}).is(204)
-	s.ask("DELETE", "/v1/sessions/current", "", map[string]string{"refresh_token": byRefresh.Refresh}).is(204)
+	s.ask("DELETE", "/v1/sessions/current", byToken.Access, nil).Is(204)
+	s.ask("DELETE", "/v1/sessions/current", "", map[string]string{"refresh_token": byRefresh.Refresh}).Is(204)
+	s.ask("DELETE", "/v1/sessions/current", "", map[string]string{"refresh_token": byRefresh.Refresh}).Is(204)
 	for _, ended := range []tokens{byToken, byRefresh} {
 		require.False(t, s.lives(ended.Access))
-		s.refresh(ended.Refresh).says(401, "accounts.bad_refresh_token")
+		s.refresh(ended.Refresh).Says(401, "accounts.bad_refresh_token")
 	}
 	require.True(t, s.lives(stays.Access))
-	s.ask("DELETE", "/v1/sessions/current", "", nil).says(401, "auth.no_token")
-	s.ask("DELETE", "/v1/sessions/current", byToken.Access, nil).is(401)
-	s.ask("DELETE", "/v1/sessions/current", "", `{"refresh_token":"x"}`).says(401, "accounts.bad_refresh_token")
+	s.ask("DELETE", "/v1/sessions/current", "", nil).Says(401, "auth.no_token")
+	s.ask("DELETE", "/v1/sessions/current", byToken.Access, nil).Is(401)
+	s.ask("DELETE", "/v1/sessions/current", "", `{"refresh_token":"x"}`).Says(401, "accounts.bad_refresh_token")
 }
 
 // What was issued before an account changed must not outlive the change, here and in another instance.
@@ -279,13 +279,13 @@ func TestLiveTokensDie(t *testing.T) {
 		refreshable bool
 	}{
 		"Suspended": {change: func(s *shop, id uuid.UUID, _, boss tokens) {
-			s.ask("POST", "/admin/accounts/"+id.String()+"/suspend", boss.Access, `{"reason":"bots"}`).is(200)
+			s.ask("POST", "/admin/accounts/"+id.String()+"/suspend", boss.Access, `{"reason":"bots"}`).Is(200)
 		}},
 		"Closed": {change: func(s *shop, _ uuid.UUID, own, _ tokens) {
-			s.ask("DELETE", "/v1/me", own.Access, nil).is(204)
+			s.ask("DELETE", "/v1/me", own.Access, nil).Is(204)
 		}},
 		"RoleChanged": {refreshable: true, change: func(s *shop, id uuid.UUID, _, boss tokens) {
-			s.ask("PUT", "/admin/accounts/"+id.String()+"/role", boss.Access, `{"role":"manager"}`).is(200)
+			s.ask("PUT", "/admin/accounts/"+id.String()+"/role", boss.Access, `{"role":"manager"}`).Is(200)
 		}},
 		"PasswordReset": {change: func(s *shop, _ uuid.UUID, _, _ tokens) {
 			reset(s, "jieun@example.com", password)
@@ -309,11 +309,11 @@ func TestLiveTokensDie(t *testing.T) {
 				require.True(t, at.lives(boss.Access))
 			}
 			if !c.refreshable {
-				s.refresh(own.Refresh).says(401, "accounts.bad_refresh_token")
+				s.refresh(own.Refresh).Says(401, "accounts.bad_refresh_token")
 				return
 			}
 			var next tokens
-			s.refresh(own.Refresh).is(200).into(&next)
+			s.refresh(own.Refresh).Is(200).Into(&next)
 			for _, at := range []*shop{s, other} {
 				require.True(t, at.lives(next.Access), "what is issued after the change holds, even in the same millisecond")
 			}
@@ -328,11 +328,11 @@ func TestLiveTokensDie(t *testing.T) {
 		s := setup(t)
 		_, own := s.shopper("jieun@example.com")
 		second := s.signIn("jieun@example.com")
-		s.ask("POST", "/v1/me/password", own.Access, `{"current_password":"`+password+`","new_password":"staple battery horse"}`).is(204)
+		s.ask("POST", "/v1/me/password", own.Access, `{"current_password":"`+password+`","new_password":"staple battery horse"}`).Is(204)
 		require.True(t, s.lives(own.Access), "the session that asked goes on")
 		require.False(t, s.lives(second.Access))
-		s.refresh(second.Refresh).says(401, "accounts.bad_refresh_token")
-		s.refresh(own.Refresh).is(200)
+		s.refresh(second.Refresh).Says(401, "accounts.bad_refresh_token")
+		s.refresh(own.Refresh).Is(200)
 	})
 
 	// However a suspension and an issue of tokens interleave: afterwards nothing lives.
@@ -359,10 +359,9 @@ func TestLiveTokensDie(t *testing.T) {
 			for _, a := range answers {
 				if a.Status == http.StatusOK {
 					var slipped tokens
-					a.t = t
-					a.into(&slipped)
+					a.Into(&slipped)
 					require.False(t, s.lives(slipped.Access))
-					s.refresh(slipped.Refresh).is(401)
+					s.refresh(slipped.Refresh).Is(401)
 				}
 			}
 			require.Zero(t, s.count(`SELECT count(*) FROM accounts.sessions WHERE account_id = $1 AND ended_at IS NULL`, id))

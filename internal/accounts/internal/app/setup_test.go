@@ -5,12 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +26,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/pgtest"
 	"github.com/sasapick/shop/internal/platform/web"
+	"github.com/sasapick/shop/internal/platform/webtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -46,7 +42,7 @@ type shop struct {
 	clock    *clock.Manual
 	service  *app.Service
 	verifier *auth.Verifier
-	handler  http.Handler
+	site     *webtest.Site
 	log      *logs
 	hashing  *counted
 }
@@ -98,10 +94,7 @@ func instance(t *testing.T, pool *pgxpool.Pool, now *clock.Manual, o options) *s
 		o.config, pool, outbox.New("accounts", now.Now), audit.New("accounts", now.Now), now.Now,
 		keyring, passwords, memory.NewLimit(now.Now), s.verifier, log,
 	)
-	api := web.New(web.Options{Logger: log, Verifier: s.verifier, Clock: now.Now})
-	app.NewHTTP(s.service).Routes(api)
-	app.NewAdmin(s.service).Routes(api)
-	s.handler = api.Handler()
+	s.site = webtest.New(t, web.Options{Logger: log, Verifier: s.verifier, Clock: now.Now}, app.NewHTTP(s.service), app.NewAdmin(s.service))
 	return s
 }
 
@@ -143,83 +136,22 @@ func (l *logs) String() string {
 	return l.b.String()
 }
 
-// answer is what came back.
-type answer struct {
-	t      testing.TB
-	Status int
-	Header http.Header
-	Body   string
-}
+type answer = webtest.Answer
 
 // ask sends a request; token and body may be empty. A body that is no string is encoded.
 func (s *shop) ask(method, path, token string, body any) answer {
 	s.t.Helper()
-	return s.askFrom("203.0.113.7:4711", method, path, token, body, nil)
+	return s.askFrom("203.0.113.7:4711", method, path, token, body)
 }
 
-func (s *shop) askFrom(address, method, path, token string, body any, header map[string]string) answer {
+func (s *shop) askFrom(address, method, path, token string, body any, headers ...string) answer {
 	s.t.Helper()
-	var reader io.Reader
-	switch b := body.(type) {
-	case nil:
-	case string:
-		reader = strings.NewReader(b)
-	default:
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			s.t.Errorf("encode the body: %v", err)
-		}
-		reader = bytes.NewReader(encoded)
-	}
-	r := httptest.NewRequest(method, path, reader)
+	r := s.site.Request(token, method, path, body, headers...)
 	r.RemoteAddr = address
-	if reader != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	for name, value := range header {
-		r.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
-	return answer{t: s.t, Status: w.Code, Header: w.Header(), Body: w.Body.String()}
+	return s.site.Send(r)
 }
 
-// is fails the test unless the status is the wanted one.
-func (a answer) is(status int) answer {
-	a.t.Helper()
-	require.Equal(a.t, status, a.Status, a.Body)
-	return a
-}
-
-// says fails the test unless the answer is the problem with that code.
-func (a answer) says(status int, code string) answer {
-	a.t.Helper()
-	a.is(status)
-	require.Equal(a.t, code, a.get("code"), a.Body)
-	return a
-}
-
-// into decodes the body.
-func (a answer) into(v any) {
-	a.t.Helper()
-	require.NoError(a.t, json.Unmarshal([]byte(a.Body), v), a.Body)
-}
-
-// get returns a field of the body's object.
-func (a answer) get(field string) any {
-	a.t.Helper()
-	var all map[string]any
-	a.into(&all)
-	return all[field]
-}
-
-func (a answer) id() uuid.UUID {
-	a.t.Helper()
-	return uuid.MustParse(fmt.Sprint(a.get("id")))
-}
+func idOf(a answer) uuid.UUID { return uuid.MustParse(a.Text("id")) }
 
 type tokens struct {
 	Access    string `json:"access_token"`
@@ -231,13 +163,13 @@ type tokens struct {
 // shopper signs a person up and in.
 func (s *shop) shopper(email string) (uuid.UUID, tokens) {
 	s.t.Helper()
-	id := s.ask("POST", "/v1/users", "", map[string]string{"email": email, "password": password, "name": "김지은"}).is(201).id()
-	return id, s.signIn(email)
+	made := s.ask("POST", "/v1/users", "", map[string]string{"email": email, "password": password, "name": "김지은"}).Is(201)
+	return idOf(made), s.signIn(email)
 }
 
 func (s *shop) signIn(email string) (t tokens) {
 	s.t.Helper()
-	s.ask("POST", "/v1/sessions", "", map[string]string{"email": email, "password": password}).is(200).into(&t)
+	s.ask("POST", "/v1/sessions", "", map[string]string{"email": email, "password": password}).Is(200).Into(&t)
 	return t
 }
 

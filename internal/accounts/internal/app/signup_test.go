@@ -18,12 +18,12 @@ func TestSignUp(t *testing.T) {
 	t.Run("MakesAShopper", func(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
-		made := s.ask("POST", "/v1/users", "", `{"email":"jieun@example.com","password":"correct horse battery","name":"  김지은 "}`).is(201)
+		made := s.ask("POST", "/v1/users", "", `{"email":"jieun@example.com","password":"correct horse battery","name":"  김지은 "}`).Is(201)
 		require.JSONEq(t, fmt.Sprintf(`{"id":%q,"email":"jieun@example.com","name":"김지은","role":"shopper","created_at":"2026-01-02T03:04:05.678Z"}`,
-			made.id()), made.Body)
-		require.Equal(t, []string{"accounts.registered.v1"}, s.published(made.id()))
+			idOf(made)), made.Raw)
+		require.Equal(t, []string{"accounts.registered.v1"}, s.published(idOf(made)))
 
-		account, err := s.service.Account(t.Context(), accounts.AccountInput{AccountID: made.id()})
+		account, err := s.service.Account(t.Context(), accounts.AccountInput{AccountID: idOf(made)})
 		require.NoError(t, err)
 		require.Equal(t, "shopper", account.Role)
 		_, err = s.service.Account(t.Context(), accounts.AccountInput{AccountID: uuid.New()})
@@ -38,12 +38,12 @@ func TestSignUp(t *testing.T) {
 			`{"email":"eve@example.com","password":"correct horse battery","name":"Eve","Role":"admin"}`,
 			`{"email":"eve@example.com","password":"correct horse battery","name":"Eve","account":{"role":"admin"}}`,
 		} {
-			s.ask("POST", "/v1/users", "", body).says(400, "request.unknown_field")
+			s.ask("POST", "/v1/users", "", body).Says(400, "request.unknown_field")
 		}
 		_, own := s.shopper("eve@example.com")
-		s.ask("PATCH", "/v1/me", own.Access, `{"name":"Eve","role":"admin"}`).says(400, "request.unknown_field")
+		s.ask("PATCH", "/v1/me", own.Access, `{"name":"Eve","role":"admin"}`).Says(400, "request.unknown_field")
 		require.Zero(t, s.count(`SELECT count(*) FROM accounts.accounts WHERE role <> 'shopper'`))
-		s.ask("GET", "/admin/accounts", own.Access, nil).says(403, "auth.forbidden")
+		s.ask("GET", "/admin/accounts", own.Access, nil).Says(403, "auth.forbidden")
 	})
 
 	t.Run("OneEmailMakesOneAccountUnderConcurrency", func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSignUp(t *testing.T) {
 		require.Equal(t, map[int]int{201: 1, 409: 19}, counts)
 		require.Equal(t, 1, s.count(`SELECT count(*) FROM accounts.accounts`))
 		require.Equal(t, 1, s.count(`SELECT count(*) FROM accounts.outbox`))
-		s.ask("POST", "/v1/users", "", map[string]string{"email": spellings[1], "password": password, "name": "김지은"}).says(409, "accounts.email_taken")
+		s.ask("POST", "/v1/users", "", map[string]string{"email": spellings[1], "password": password, "name": "김지은"}).Says(409, "accounts.email_taken")
 	})
 
 	t.Run("HangulIsOneHoweverItIsTyped", func(t *testing.T) {
@@ -64,9 +64,9 @@ func TestSignUp(t *testing.T) {
 		s := setup(t)
 		composed, decomposed := "지은@example.com", norm.NFD.String("지은@example.com")
 		require.NotEqual(t, composed, decomposed)
-		s.ask("POST", "/v1/users", "", map[string]string{"email": decomposed, "password": norm.NFD.String("비밀번호 비밀번호"), "name": "지은"}).is(201)
-		s.ask("POST", "/v1/users", "", map[string]string{"email": composed, "password": password, "name": "지은"}).says(409, "accounts.email_taken")
-		s.ask("POST", "/v1/sessions", "", map[string]string{"email": composed, "password": "비밀번호 비밀번호"}).is(200)
+		s.ask("POST", "/v1/users", "", map[string]string{"email": decomposed, "password": norm.NFD.String("비밀번호 비밀번호"), "name": "지은"}).Is(201)
+		s.ask("POST", "/v1/users", "", map[string]string{"email": composed, "password": password, "name": "지은"}).Says(409, "accounts.email_taken")
+		s.ask("POST", "/v1/sessions", "", map[string]string{"email": composed, "password": "비밀번호 비밀번호"}).Is(200)
 	})
 
 	t.Run("RefusesWhatIsNotValid", func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestSignUp(t *testing.T) {
 			"no password":  {"email": "jieun@example.com", "name": "Jieun"},
 		} {
 			a := s.ask("POST", "/v1/users", "", body)
-			require.Equal(t, 422, a.Status, "%s: %s", pointer, a.Body)
+			require.Equal(t, 422, a.Status, "%s: %s", pointer, a.Raw)
 		}
 		require.Zero(t, s.count(`SELECT count(*) FROM accounts.accounts`))
 	})
@@ -100,16 +100,16 @@ func TestSignUp(t *testing.T) {
 		config.SignUpsPerMinutePerAddress, config.SignUpsPerMinutePerAccount = 3, 2
 		s := setupWith(t, options{config: config})
 		signUp := func(address, email string) answer {
-			return s.askFrom(address, "POST", "/v1/users", "", map[string]string{"email": email, "password": password, "name": "Jieun"}, nil)
+			return s.askFrom(address, "POST", "/v1/users", "", map[string]string{"email": email, "password": password, "name": "Jieun"})
 		}
 		for i := range 3 {
-			signUp("203.0.113.7:1", fmt.Sprintf("a%d@example.com", i)).is(201)
+			signUp("203.0.113.7:1", fmt.Sprintf("a%d@example.com", i)).Is(201)
 		}
-		refused := signUp("203.0.113.7:1", "b@example.com").says(429, "accounts.too_many_tries")
+		refused := signUp("203.0.113.7:1", "b@example.com").Says(429, "accounts.too_many_tries")
 		require.Equal(t, "20", refused.Header.Get("Retry-After"))
-		signUp("203.0.113.8:1", "b@example.com").is(201)
-		signUp("203.0.113.9:1", "B@example.com").says(409, "accounts.email_taken")
-		signUp("203.0.113.10:1", "b@example.com").says(429, "accounts.too_many_tries")
+		signUp("203.0.113.8:1", "b@example.com").Is(201)
+		signUp("203.0.113.9:1", "B@example.com").Says(409, "accounts.email_taken")
+		signUp("203.0.113.10:1", "b@example.com").Says(429, "accounts.too_many_tries")
 	})
 }
 
@@ -135,7 +135,7 @@ func TestNothingSecretIsEverShown(t *testing.T) {
 		s.refresh(own.Refresh),
 		s.ask("GET", "/.well-known/jwks.json", "", nil),
 	} {
-		seen.WriteString(a.Body)
+		seen.WriteString(a.Raw)
 		seen.WriteString(fmt.Sprint(a.Header))
 	}
 	require.Contains(t, seen.String(), "jieun@example.com", "something was seen")

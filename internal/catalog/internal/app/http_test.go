@@ -1,13 +1,8 @@
 package app_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -21,79 +16,33 @@ import (
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/contracttest"
 	"github.com/sasapick/shop/internal/platform/web"
+	"github.com/sasapick/shop/internal/platform/webtest"
 )
-
-// tokens are the principals that a test's tokens speak for.
-type tokens map[string]auth.Principal
-
-func (t tokens) Verify(_ context.Context, token string) (auth.Principal, error) {
-	p, ok := t[token]
-	if !ok {
-		return auth.Principal{}, auth.ErrBadToken
-	}
-	return p, nil
-}
 
 // site is a shop over HTTP.
 type site struct {
 	*shop
-	api *web.API
+	*webtest.Site
 }
 
 func serve(t testing.TB) site {
 	t.Helper()
-	s := site{shop: setup(t)}
-	s.api = web.New(web.Options{
-		Logger: slog.New(slog.DiscardHandler),
-		Verifier: tokens{
-			"shopper": {AccountID: uuid.New(), Role: auth.Shopper},
-			"manager": {AccountID: uuid.New(), Role: auth.Manager},
-		},
-	})
-	app.NewHTTP(s.service()).Routes(s.api)
-	app.NewAdmin(s.service()).Routes(s.api)
-	return s
-}
-
-type answer struct {
-	status int
-	header http.Header
-	raw    []byte
-	body   map[string]any
-}
-
-func (a answer) text(field string) string { s, _ := a.body[field].(string); return s }
-
-func (s site) do(token, method, path, body string, headers ...string) answer {
-	s.t.Helper()
-	r := httptest.NewRequestWithContext(s.t.Context(), method, path, strings.NewReader(body))
-	if body == "" {
-		r.Body = http.NoBody
-	} else {
-		r.Header.Set("Content-Type", "application/json")
+	s := setup(t)
+	tokens := webtest.Tokens{
+		"shopper": {AccountID: uuid.New(), Role: auth.Shopper},
+		"manager": {AccountID: uuid.New(), Role: auth.Manager},
 	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	s.api.Handler().ServeHTTP(w, r)
-	a := answer{status: w.Code, header: w.Header()}
-	a.raw, _ = io.ReadAll(w.Body)
-	_ = json.Unmarshal(a.raw, &a.body)
-	return a
+	return site{s, webtest.New(t, web.Options{Verifier: tokens}, app.NewHTTP(s.service()), app.NewAdmin(s.service()))}
 }
 
-func (s site) get(path string, headers ...string) answer {
+func (s site) get(path string, headers ...string) webtest.Answer {
 	s.t.Helper()
-	return s.do("", http.MethodGet, path, "", headers...)
+	return s.Do("", http.MethodGet, path, "", headers...)
 }
 
-func (s site) manage(method, path, body string, headers ...string) answer {
+func (s site) manage(method, path, body string, headers ...string) webtest.Answer {
 	s.t.Helper()
-	return s.do("manager", method, path, body, headers...)
+	return s.Do("manager", method, path, body, headers...)
 }
 
 func (s site) sync() {
@@ -118,10 +67,10 @@ func TestProductOverHTTP(t *testing.T) {
 			INSERT INTO catalog.pools (id, product_id, on_hand, low_at) VALUES ($1, $1, 8, 10)`, id, category, opened)
 		require.NoError(t, err)
 		s.sync()
-		contracttest.Golden(t, "product", json.RawMessage(s.get("/v1/products/"+id.String()).raw))
-		contracttest.Golden(t, "products", json.RawMessage(s.get("/v1/products?q="+url.QueryEscape("운동화")).raw))
-		contracttest.Golden(t, "suggestions", json.RawMessage(s.get("/v1/products/suggest?q="+url.QueryEscape("나잌")).raw))
-		contracttest.Golden(t, "managed_product", json.RawMessage(s.manage(http.MethodGet, "/admin/products/"+id.String(), "").raw))
+		contracttest.Golden(t, "product", json.RawMessage(s.get("/v1/products/"+id.String()).Raw))
+		contracttest.Golden(t, "products", json.RawMessage(s.get("/v1/products?q="+url.QueryEscape("운동화")).Raw))
+		contracttest.Golden(t, "suggestions", json.RawMessage(s.get("/v1/products/suggest?q="+url.QueryEscape("나잌")).Raw))
+		contracttest.Golden(t, "managed_product", json.RawMessage(s.manage(http.MethodGet, "/admin/products/"+id.String(), "").Raw))
 	})
 
 	t.Run("ETag", func(t *testing.T) {
@@ -130,22 +79,22 @@ func TestProductOverHTTP(t *testing.T) {
 		s := serve(t)
 		path := "/v1/products/" + s.product(20).String()
 		first := s.get(path)
-		require.Equal(t, http.StatusOK, first.status)
-		etag := first.header.Get("ETag")
+		require.Equal(t, http.StatusOK, first.Status)
+		etag := first.Header.Get("ETag")
 		require.Regexp(t, `^"[^"]+"$`, etag)
-		require.NotEmpty(t, first.header.Get("Cache-Control"))
+		require.NotEmpty(t, first.Header.Get("Cache-Control"))
 		again := s.get(path, "If-None-Match", etag)
-		require.Equal(t, http.StatusNotModified, again.status)
-		require.Empty(t, again.raw)
-		require.Equal(t, etag, again.header.Get("ETag"))
+		require.Equal(t, http.StatusNotModified, again.Status)
+		require.Empty(t, again.Raw)
+		require.Equal(t, etag, again.Header.Get("ETag"))
 
 		managed := s.manage(http.MethodGet, "/admin"+strings.TrimPrefix(path, "/v1"), "")
-		edited := s.manage(http.MethodPatch, "/admin"+strings.TrimPrefix(path, "/v1"), `{"price_won":80000}`, "If-Match", managed.header.Get("ETag"))
-		require.Equal(t, http.StatusOK, edited.status, string(edited.raw))
+		edited := s.manage(http.MethodPatch, "/admin"+strings.TrimPrefix(path, "/v1"), `{"price_won":80000}`, "If-Match", managed.Header.Get("ETag"))
+		require.Equal(t, http.StatusOK, edited.Status, edited.Raw)
 		changed := s.get(path, "If-None-Match", etag)
-		require.Equal(t, http.StatusOK, changed.status)
-		require.EqualValues(t, 80000, changed.body["price_won"])
-		require.NotEqual(t, etag, changed.header.Get("ETag"))
+		require.Equal(t, http.StatusOK, changed.Status)
+		require.Equal(t, json.Number("80000"), changed.Body["price_won"])
+		require.NotEqual(t, etag, changed.Header.Get("ETag"))
 	})
 
 	t.Run("AvailabilityIsFreshWithinASecond", func(t *testing.T) {
@@ -154,12 +103,12 @@ func TestProductOverHTTP(t *testing.T) {
 		s := serve(t)
 		product := s.product(11)
 		path := "/v1/products/" + product.String()
-		require.Equal(t, "in_stock", s.get(path).text("availability"))
-		etag := s.get(path).header.Get("ETag")
+		require.Equal(t, "in_stock", s.get(path).Text("availability"))
+		etag := s.get(path).Header.Get("ETag")
 		_, err := s.reserve(1, uuid.New(), catalog.Line{ProductID: product, Quantity: 11})
 		require.NoError(t, err)
-		await(t, "it is sold out", func() bool { return s.get(path).text("availability") == "sold_out" })
-		require.Equal(t, http.StatusOK, s.get(path, "If-None-Match", etag).status, "another availability is another ETag")
+		await(t, "it is sold out", func() bool { return s.get(path).Text("availability") == "sold_out" })
+		require.Equal(t, http.StatusOK, s.get(path, "If-None-Match", etag).Status, "another availability is another ETag")
 	})
 
 	t.Run("HiddenIsAbsent", func(t *testing.T) {
@@ -168,13 +117,13 @@ func TestProductOverHTTP(t *testing.T) {
 		s := serve(t)
 		product := s.product(5)
 		path := "/v1/products/" + product.String()
-		require.Equal(t, http.StatusOK, s.get(path).status)
-		require.Equal(t, http.StatusOK, s.manage(http.MethodPost, "/admin/products/"+product.String()+"/hide", "").status)
-		require.Equal(t, http.StatusNotFound, s.get(path).status)
-		require.Equal(t, "catalog.no_product", s.get("/v1/products/"+uuid.NewString()).text("code"))
-		require.Equal(t, http.StatusUnprocessableEntity, s.get("/v1/products/shoes").status)
+		require.Equal(t, http.StatusOK, s.get(path).Status)
+		require.Equal(t, http.StatusOK, s.manage(http.MethodPost, "/admin/products/"+product.String()+"/hide", "").Status)
+		require.Equal(t, http.StatusNotFound, s.get(path).Status)
+		require.Equal(t, "catalog.no_product", s.get("/v1/products/"+uuid.NewString()).Text("code"))
+		require.Equal(t, http.StatusUnprocessableEntity, s.get("/v1/products/shoes").Status)
 		s.sync()
-		require.EqualValues(t, 0, s.get("/v1/products").body["total"])
+		require.Equal(t, json.Number("0"), s.get("/v1/products").Body["total"])
 	})
 
 	// However many ask for a product at once, the database is asked once a second.
@@ -184,13 +133,13 @@ func TestProductOverHTTP(t *testing.T) {
 		s := serve(t)
 		product := s.product(5)
 		s.sync()
-		want := s.get("/v1/products/" + product.String()).raw
+		want := s.get("/v1/products/" + product.String()).Raw
 		acquired := s.pool.Stat().AcquireCount()
 		var wg sync.WaitGroup
 		for range 200 {
 			wg.Go(func() {
-				if got := s.get("/v1/products/" + product.String()); !bytes.Equal(got.raw, want) {
-					t.Errorf("%s", got.raw)
+				if got := s.get("/v1/products/" + product.String()); got.Raw != want {
+					t.Errorf("%s", got.Raw)
 				}
 			})
 		}
@@ -207,41 +156,41 @@ func TestAdminOverHTTP(t *testing.T) {
 
 		s := serve(t)
 		body := `{"category_id":"` + s.category.String() + `","name":"나이키 운동화","brand":"나이키","list_price_won":100000,"price_won":90000,"tags":["신발"]}`
-		require.Equal(t, http.StatusForbidden, s.do("shopper", http.MethodPost, "/admin/products", body).status)
+		require.Equal(t, http.StatusForbidden, s.Do("shopper", http.MethodPost, "/admin/products", body).Status)
 		made := s.manage(http.MethodPost, "/admin/products", body)
-		require.Equal(t, http.StatusCreated, made.status, string(made.raw))
-		require.Equal(t, "draft", made.text("state"))
-		path := made.header.Get("Location")
-		require.Equal(t, http.StatusNotFound, s.get("/v1/products/"+made.text("id")).status)
+		require.Equal(t, http.StatusCreated, made.Status, made.Raw)
+		require.Equal(t, "draft", made.Text("state"))
+		path := made.Header.Get("Location")
+		require.Equal(t, http.StatusNotFound, s.get("/v1/products/"+made.Text("id")).Status)
 
-		require.Equal(t, http.StatusPreconditionRequired, s.manage(http.MethodPatch, path, `{"name":"x"}`).status)
-		require.Equal(t, http.StatusPreconditionFailed, s.manage(http.MethodPatch, path, `{"name":"x"}`, "If-Match", `"old"`).status)
-		dear := s.manage(http.MethodPatch, path, `{"price_won":100001}`, "If-Match", made.header.Get("ETag"))
-		require.Equal(t, http.StatusUnprocessableEntity, dear.status)
-		edited := s.manage(http.MethodPatch, path, `{"name":"나이키 런닝화","tags":[]}`, "If-Match", made.header.Get("ETag"))
-		require.Equal(t, http.StatusOK, edited.status, string(edited.raw))
-		require.Equal(t, http.StatusPreconditionFailed, s.manage(http.MethodPatch, path, `{"name":"x"}`, "If-Match", made.header.Get("ETag")).status)
-		same := s.manage(http.MethodPatch, path, `{"name":"나이키 런닝화"}`, "If-Match", edited.header.Get("ETag"))
-		require.Equal(t, edited.header.Get("ETag"), same.header.Get("ETag"), "nothing changed")
+		require.Equal(t, http.StatusPreconditionRequired, s.manage(http.MethodPatch, path, `{"name":"x"}`).Status)
+		require.Equal(t, http.StatusPreconditionFailed, s.manage(http.MethodPatch, path, `{"name":"x"}`, "If-Match", `"old"`).Status)
+		dear := s.manage(http.MethodPatch, path, `{"price_won":100001}`, "If-Match", made.Header.Get("ETag"))
+		require.Equal(t, http.StatusUnprocessableEntity, dear.Status)
+		edited := s.manage(http.MethodPatch, path, `{"name":"나이키 런닝화","tags":[]}`, "If-Match", made.Header.Get("ETag"))
+		require.Equal(t, http.StatusOK, edited.Status, edited.Raw)
+		require.Equal(t, http.StatusPreconditionFailed, s.manage(http.MethodPatch, path, `{"name":"x"}`, "If-Match", made.Header.Get("ETag")).Status)
+		same := s.manage(http.MethodPatch, path, `{"name":"나이키 런닝화"}`, "If-Match", edited.Header.Get("ETag"))
+		require.Equal(t, edited.Header.Get("ETag"), same.Header.Get("ETag"), "nothing changed")
 
-		require.Equal(t, "published", s.manage(http.MethodPost, path+"/publish", "").text("state"))
+		require.Equal(t, "published", s.manage(http.MethodPost, path+"/publish", "").Text("state"))
 		published := s.manage(http.MethodPost, path+"/publish", "")
-		require.Equal(t, http.StatusPreconditionFailed, s.manage(http.MethodPost, path+"/hide", "", "If-Match", edited.header.Get("ETag")).status)
-		require.Equal(t, true, s.manage(http.MethodPost, path+"/stop-sale", "").body["sale_stopped"])
-		require.Equal(t, false, s.get("/v1/products/" + made.text("id")).body["on_sale"])
+		require.Equal(t, http.StatusPreconditionFailed, s.manage(http.MethodPost, path+"/hide", "", "If-Match", edited.Header.Get("ETag")).Status)
+		require.Equal(t, true, s.manage(http.MethodPost, path+"/stop-sale", "").Body["sale_stopped"])
+		require.Equal(t, false, s.get("/v1/products/" + made.Text("id")).Body["on_sale"])
 		resumed := s.manage(http.MethodPost, path+"/resume-sale", "")
-		require.Equal(t, false, resumed.body["sale_stopped"])
-		require.NotNil(t, published.body["published_at"])
-		require.Equal(t, http.StatusPreconditionRequired, s.manage(http.MethodDelete, path, "").status)
-		require.Equal(t, http.StatusNoContent, s.manage(http.MethodDelete, path, "", "If-Match", resumed.header.Get("ETag")).status)
-		require.Equal(t, "hidden", s.manage(http.MethodGet, path, "").text("state"))
+		require.Equal(t, false, resumed.Body["sale_stopped"])
+		require.NotNil(t, published.Body["published_at"])
+		require.Equal(t, http.StatusPreconditionRequired, s.manage(http.MethodDelete, path, "").Status)
+		require.Equal(t, http.StatusNoContent, s.manage(http.MethodDelete, path, "", "If-Match", resumed.Header.Get("ETag")).Status)
+		require.Equal(t, "hidden", s.manage(http.MethodGet, path, "").Text("state"))
 
 		var actions string
 		require.NoError(t, s.pool.QueryRow(t.Context(),
-			`SELECT string_agg(action, ' ' ORDER BY id) FROM catalog.audit_log WHERE subject = $1`, made.text("id")).Scan(&actions))
+			`SELECT string_agg(action, ' ' ORDER BY id) FROM catalog.audit_log WHERE subject = $1`, made.Text("id")).Scan(&actions))
 		require.Equal(t, "products.create products.update products.publish products.stop_sale products.resume_sale products.delete", actions)
-		require.EqualValues(t, 6, s.count(`SELECT max(aggregate_version) FROM catalog.outbox WHERE key = $1`, made.text("id")))
-		require.EqualValues(t, 6, s.count(`SELECT count(*) FROM catalog.outbox WHERE key = $1`, made.text("id")))
+		require.EqualValues(t, 6, s.count(`SELECT max(aggregate_version) FROM catalog.outbox WHERE key = $1`, made.Text("id")))
+		require.EqualValues(t, 6, s.count(`SELECT count(*) FROM catalog.outbox WHERE key = $1`, made.Text("id")))
 	})
 
 	t.Run("BadBodies", func(t *testing.T) {
@@ -258,12 +207,12 @@ func TestAdminOverHTTP(t *testing.T) {
 			`{"category_id":"` + s.category.String() + `","name":"a","brand":"b","list_price_won":9223372036854775807,"price_won":9000000000000}`: 422,
 			`{`: 400,
 		} {
-			require.Equal(t, status, s.manage(http.MethodPost, "/admin/products", body).status, body)
+			require.Equal(t, status, s.manage(http.MethodPost, "/admin/products", body).Status, body)
 		}
 		missing := "/admin/products/" + uuid.NewString()
-		require.Equal(t, http.StatusNotFound, s.manage(http.MethodGet, missing, "").status)
-		require.Equal(t, http.StatusNotFound, s.manage(http.MethodPost, missing+"/publish", "").status)
-		require.Equal(t, http.StatusNotFound, s.manage(http.MethodGet, missing+"/stock-movements", "").status)
+		require.Equal(t, http.StatusNotFound, s.manage(http.MethodGet, missing, "").Status)
+		require.Equal(t, http.StatusNotFound, s.manage(http.MethodPost, missing+"/publish", "").Status)
+		require.Equal(t, http.StatusNotFound, s.manage(http.MethodGet, missing+"/stock-movements", "").Status)
 	})
 
 	t.Run("StockMovements", func(t *testing.T) {
@@ -272,26 +221,26 @@ func TestAdminOverHTTP(t *testing.T) {
 		s := serve(t)
 		path := "/admin/products/" + s.product(0).String() + "/stock-movements"
 		body := `{"kind":"receive","quantity":30,"reason":"delivery"}`
-		require.Equal(t, "idempotency.key_required", s.manage(http.MethodPost, path, body).text("code"))
+		require.Equal(t, "idempotency.key_required", s.manage(http.MethodPost, path, body).Text("code"))
 		first := s.manage(http.MethodPost, path, body, "Idempotency-Key", "k1")
-		require.Equal(t, http.StatusCreated, first.status, string(first.raw))
-		require.Empty(t, first.header.Get("Idempotency-Replayed"))
+		require.Equal(t, http.StatusCreated, first.Status, first.Raw)
+		require.Empty(t, first.Header.Get("Idempotency-Replayed"))
 		again := s.manage(http.MethodPost, path, `{"quantity":30, "reason":"delivery", "kind":"receive"}`, "Idempotency-Key", "k1")
-		require.Equal(t, http.StatusCreated, again.status)
-		require.Equal(t, "true", again.header.Get("Idempotency-Replayed"))
-		require.Equal(t, first.raw, again.raw)
+		require.Equal(t, http.StatusCreated, again.Status)
+		require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))
+		require.Equal(t, first.Raw, again.Raw)
 		other := s.manage(http.MethodPost, path, `{"kind":"damage","quantity":1,"reason":"broken"}`, "Idempotency-Key", "k1")
-		require.Equal(t, "idempotency.key_reused", other.text("code"))
-		require.Equal(t, http.StatusUnprocessableEntity, other.status)
-		require.Equal(t, http.StatusCreated, s.manage(http.MethodPost, path, `{"kind":"damage","quantity":1,"reason":"broken"}`, "Idempotency-Key", "k2").status)
+		require.Equal(t, "idempotency.key_reused", other.Text("code"))
+		require.Equal(t, http.StatusUnprocessableEntity, other.Status)
+		require.Equal(t, http.StatusCreated, s.manage(http.MethodPost, path, `{"kind":"damage","quantity":1,"reason":"broken"}`, "Idempotency-Key", "k2").Status)
 		below := s.manage(http.MethodPost, path, `{"kind":"adjust","quantity":-30,"reason":"count"}`, "Idempotency-Key", "k3")
-		require.Equal(t, "catalog.stock_below_reserved", below.text("code"))
+		require.Equal(t, "catalog.stock_below_reserved", below.Text("code"))
 
 		page := s.manage(http.MethodGet, path+"?limit=1", "")
-		require.Equal(t, "damage", page.body["items"].([]any)[0].(map[string]any)["kind"])
-		page = s.manage(http.MethodGet, path+"?limit=1&cursor="+page.text("next_cursor"), "")
-		require.Equal(t, "receive", page.body["items"].([]any)[0].(map[string]any)["kind"])
-		require.Empty(t, page.text("next_cursor"))
+		require.Equal(t, "damage", page.Body["items"].([]any)[0].(map[string]any)["kind"])
+		page = s.manage(http.MethodGet, path+"?limit=1&cursor="+page.Text("next_cursor"), "")
+		require.Equal(t, "receive", page.Body["items"].([]any)[0].(map[string]any)["kind"])
+		require.Empty(t, page.Text("next_cursor"))
 	})
 
 	t.Run("ListOfEveryState", func(t *testing.T) {
@@ -304,7 +253,7 @@ func TestAdminOverHTTP(t *testing.T) {
 		draft, err := s.service().CreateProduct(s.ctx, fields(s.shop, "100% 면_티셔츠"))
 		require.NoError(t, err)
 		items := func(query string) []any {
-			return s.manage(http.MethodGet, "/admin/products"+query, "").body["items"].([]any)
+			return s.manage(http.MethodGet, "/admin/products"+query, "").Body["items"].([]any)
 		}
 		require.Len(t, items(""), 3)
 		require.Len(t, items("?state=hidden"), 1)
@@ -312,8 +261,8 @@ func TestAdminOverHTTP(t *testing.T) {
 		require.Len(t, items("?q="+url.QueryEscape("0% 면_")), 1, "no character has a meaning")
 		require.Empty(t, items("?q="+url.QueryEscape("%면%")))
 		require.Equal(t, draft.ID.String(), items("?limit=1")[0].(map[string]any)["id"], "the newest first")
-		require.Equal(t, http.StatusUnprocessableEntity, s.manage(http.MethodGet, "/admin/products?state=gone", "").status)
-		require.Equal(t, http.StatusUnprocessableEntity, s.manage(http.MethodGet, "/admin/products?cursor=!", "").status)
+		require.Equal(t, http.StatusUnprocessableEntity, s.manage(http.MethodGet, "/admin/products?state=gone", "").Status)
+		require.Equal(t, http.StatusUnprocessableEntity, s.manage(http.MethodGet, "/admin/products?cursor=!", "").Status)
 	})
 
 	t.Run("Categories", func(t *testing.T) {
@@ -321,29 +270,29 @@ func TestAdminOverHTTP(t *testing.T) {
 
 		s := serve(t)
 		before := s.get("/v1/categories")
-		require.Equal(t, http.StatusNotModified, s.get("/v1/categories", "If-None-Match", before.header.Get("ETag")).status)
+		require.Equal(t, http.StatusNotModified, s.get("/v1/categories", "If-None-Match", before.Header.Get("ETag")).Status)
 		top := s.manage(http.MethodPost, "/admin/categories", `{"slug":"shoes","name":"신발"}`)
-		require.Equal(t, http.StatusCreated, top.status, string(top.raw))
-		sub := s.manage(http.MethodPost, "/admin/categories", `{"slug":"boots","name":"부츠","parent_id":"`+top.text("id")+`"}`)
-		require.Equal(t, http.StatusCreated, sub.status, string(sub.raw))
-		tree := s.get("/v1/categories", "If-None-Match", before.header.Get("ETag"))
-		require.Equal(t, http.StatusOK, tree.status)
+		require.Equal(t, http.StatusCreated, top.Status, top.Raw)
+		sub := s.manage(http.MethodPost, "/admin/categories", `{"slug":"boots","name":"부츠","parent_id":"`+top.Text("id")+`"}`)
+		require.Equal(t, http.StatusCreated, sub.Status, sub.Raw)
+		tree := s.get("/v1/categories", "If-None-Match", before.Header.Get("ETag"))
+		require.Equal(t, http.StatusOK, tree.Status)
 		var got app.CategoryTree
-		require.NoError(t, json.Unmarshal(tree.raw, &got))
+		tree.Into(&got)
 		require.Len(t, got.Items, 2)
 		require.Equal(t, "boots", got.Items[1].Children[0].Slug)
 
-		path := "/admin/categories/" + sub.text("id")
-		cycle := s.manage(http.MethodPatch, "/admin/categories/"+top.text("id"), `{"parent_id":"`+sub.text("id")+`"}`, "If-Match", top.header.Get("ETag"))
-		require.Equal(t, "catalog.category_cycle", cycle.text("code"))
-		require.Equal(t, http.StatusPreconditionRequired, s.manage(http.MethodPatch, path, `{"name":"x"}`).status)
-		renamed := s.manage(http.MethodPatch, path, `{"name":"장화"}`, "If-Match", sub.header.Get("ETag"))
-		require.Equal(t, top.text("id"), renamed.text("parent_id"), "what is left out stays")
-		moved := s.manage(http.MethodPatch, path, `{"parent_id":null}`, "If-Match", renamed.header.Get("ETag"))
-		require.Equal(t, http.StatusOK, moved.status, string(moved.raw))
-		require.Nil(t, moved.body["parent_id"])
-		require.Equal(t, http.StatusUnprocessableEntity, s.manage(http.MethodPatch, path, `{"parent_id":"x"}`, "If-Match", moved.header.Get("ETag")).status)
-		require.Equal(t, http.StatusNoContent, s.manage(http.MethodDelete, path, "", "If-Match", moved.header.Get("ETag")).status)
-		require.Len(t, s.manage(http.MethodGet, "/admin/categories", "").body["items"], 2)
+		path := "/admin/categories/" + sub.Text("id")
+		cycle := s.manage(http.MethodPatch, "/admin/categories/"+top.Text("id"), `{"parent_id":"`+sub.Text("id")+`"}`, "If-Match", top.Header.Get("ETag"))
+		require.Equal(t, "catalog.category_cycle", cycle.Text("code"))
+		require.Equal(t, http.StatusPreconditionRequired, s.manage(http.MethodPatch, path, `{"name":"x"}`).Status)
+		renamed := s.manage(http.MethodPatch, path, `{"name":"장화"}`, "If-Match", sub.Header.Get("ETag"))
+		require.Equal(t, top.Text("id"), renamed.Text("parent_id"), "what is left out stays")
+		moved := s.manage(http.MethodPatch, path, `{"parent_id":null}`, "If-Match", renamed.Header.Get("ETag"))
+		require.Equal(t, http.StatusOK, moved.Status, moved.Raw)
+		require.Nil(t, moved.Body["parent_id"])
+		require.Equal(t, http.StatusUnprocessableEntity, s.manage(http.MethodPatch, path, `{"parent_id":"x"}`, "If-Match", moved.Header.Get("ETag")).Status)
+		require.Equal(t, http.StatusNoContent, s.manage(http.MethodDelete, path, "", "If-Match", moved.Header.Get("ETag")).Status)
+		require.Len(t, s.manage(http.MethodGet, "/admin/categories", "").Body["items"], 2)
 	})
 }

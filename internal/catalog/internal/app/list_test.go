@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/sasapick/shop/internal/catalog/internal/app"
 	"github.com/sasapick/shop/internal/catalog/internal/memory"
 	"github.com/sasapick/shop/internal/catalog/internal/seed"
+	"github.com/sasapick/shop/internal/platform/webtest"
 )
 
 func TestList(t *testing.T) {
@@ -24,21 +26,23 @@ func TestList(t *testing.T) {
 
 	s := serve(t)
 	require.NoError(t, seed.Fill(t.Context(), s.pool, 1000, nil))
-	require.Equal(t, http.StatusServiceUnavailable, s.get("/v1/products").status, "not before the index is built")
-	require.Equal(t, http.StatusServiceUnavailable, s.get("/v1/products/suggest?q=a").status)
+	require.Equal(t, http.StatusServiceUnavailable, s.get("/v1/products").Status, "not before the index is built")
+	require.Equal(t, http.StatusServiceUnavailable, s.get("/v1/products/suggest?q=a").Status)
 	s.sync()
 
 	total := func(query string) int {
 		t.Helper()
 		a := s.get("/v1/products" + query)
-		require.Equal(t, http.StatusOK, a.status, string(a.raw))
-		return int(a.body["total"].(float64))
+		require.Equal(t, http.StatusOK, a.Status, a.Raw)
+		n, err := a.Body["total"].(json.Number).Int64()
+		require.NoError(t, err)
+		return int(n)
 	}
-	ids := func(a answer) []string {
+	ids := func(a webtest.Answer) []string {
 		t.Helper()
-		require.Equal(t, http.StatusOK, a.status, string(a.raw))
+		require.Equal(t, http.StatusOK, a.Status, a.Raw)
 		var list []string
-		for _, item := range a.body["items"].([]any) {
+		for _, item := range a.Body["items"].([]any) {
 			list = append(list, item.(map[string]any)["id"].(string))
 		}
 		return list
@@ -82,7 +86,7 @@ func TestList(t *testing.T) {
 			"?in_stock=maybe", "?limit=0", "?limit=101", "?cursor=!!", "?q=%00", "?q=" + url.QueryEscape(string(make([]byte, 200))),
 		} {
 			a := s.get("/v1/products" + query)
-			require.Equal(t, http.StatusUnprocessableEntity, a.status, query)
+			require.Equal(t, http.StatusUnprocessableEntity, a.Status, query)
 		}
 	})
 
@@ -98,11 +102,11 @@ func TestList(t *testing.T) {
 					require.False(t, seen[id], "twice")
 					seen[id] = true
 				}
-				if cursor = a.text("next_cursor"); cursor == "" {
+				if cursor = a.Text("next_cursor"); cursor == "" {
 					require.Positive(t, pages)
 					break
 				}
-				require.Equal(t, http.StatusUnprocessableEntity, s.get("/v1/products?q=white&sort="+sort+"&cursor="+cursor).status)
+				require.Equal(t, http.StatusUnprocessableEntity, s.get("/v1/products?q=white&sort="+sort+"&cursor="+cursor).Status)
 			}
 			require.Len(t, seen, want)
 		}
@@ -110,7 +114,7 @@ func TestList(t *testing.T) {
 
 	// Fuzz-ish: whatever is sent, the answer is a page or a 422.
 	t.Run("Garbage", func(t *testing.T) {
-		cursor := s.get("/v1/products?limit=1").text("next_cursor")
+		cursor := s.get("/v1/products?limit=1").Text("next_cursor")
 		raw, err := base64.RawURLEncoding.DecodeString(cursor)
 		require.NoError(t, err)
 		rapid.Check(t, func(rt *rapid.T) {
@@ -129,20 +133,20 @@ func TestList(t *testing.T) {
 			}
 			query.Set("cursor", base64.RawURLEncoding.EncodeToString(broken))
 			for _, path := range []string{"/v1/products?" + query.Encode(), "/v1/products/suggest?" + query.Encode()} {
-				if a := s.get(path); a.status != http.StatusOK && a.status != http.StatusUnprocessableEntity && a.status != http.StatusBadRequest {
-					rt.Fatalf("%s: %d %s", path, a.status, a.raw)
+				if a := s.get(path); a.Status != http.StatusOK && a.Status != http.StatusUnprocessableEntity && a.Status != http.StatusBadRequest {
+					rt.Fatalf("%s: %d %s", path, a.Status, a.Raw)
 				}
 			}
 		})
 	})
 
 	t.Run("CursorOfTheWrongLength", func(t *testing.T) {
-		cursor := s.get("/v1/products?limit=1").text("next_cursor")
+		cursor := s.get("/v1/products?limit=1").Text("next_cursor")
 		raw, err := base64.RawURLEncoding.DecodeString(cursor)
 		require.NoError(t, err)
 		for _, values := range []string{"[]", "[1]", "[1,2,3]", "null"} {
 			broken := string(raw[:len(`{"f":"0123456789abcdef","v":`)]) + values + `,"i":"` + uuid.NewString() + `"}`
-			require.Equal(t, http.StatusUnprocessableEntity, s.get("/v1/products?limit=1&cursor="+base64.RawURLEncoding.EncodeToString([]byte(broken))).status, values)
+			require.Equal(t, http.StatusUnprocessableEntity, s.get("/v1/products?limit=1&cursor="+base64.RawURLEncoding.EncodeToString([]byte(broken))).Status, values)
 		}
 	})
 }
@@ -169,9 +173,9 @@ func TestFeed(t *testing.T) {
 		}
 		require.NoError(t, tx.Commit(t.Context()))
 		s.sync()
-		require.EqualValues(t, 1, s.get("/v1/products?q=" + url.QueryEscape("늦은")).body["total"])
-		require.EqualValues(t, 1, s.get("/v1/products?q=" + url.QueryEscape("이른")).body["total"])
-		require.EqualValues(t, 2, s.get("/v1/products").body["total"])
+		require.Equal(t, json.Number("1"), s.get("/v1/products?q=" + url.QueryEscape("늦은")).Body["total"])
+		require.Equal(t, json.Number("1"), s.get("/v1/products?q=" + url.QueryEscape("이른")).Body["total"])
+		require.Equal(t, json.Number("2"), s.get("/v1/products").Body["total"])
 	})
 
 	// vendure#3066: the index still says in stock after the last piece is sold.
@@ -181,13 +185,13 @@ func TestFeed(t *testing.T) {
 		s := serve(t)
 		product := s.product(1)
 		s.sync()
-		require.EqualValues(t, 1, s.get("/v1/products?in_stock=true").body["total"])
+		require.Equal(t, json.Number("1"), s.get("/v1/products?in_stock=true").Body["total"])
 		_, err := s.reserve(0, uuid.New(), catalog.Line{ProductID: product, Quantity: 1})
 		require.NoError(t, err)
 		require.NoError(t, s.service().PublishChanges(t.Context()))
 		s.sync()
-		require.EqualValues(t, 0, s.get("/v1/products?in_stock=true").body["total"])
-		require.Equal(t, "sold_out", s.get("/v1/products").body["items"].([]any)[0].(map[string]any)["availability"])
+		require.Equal(t, json.Number("0"), s.get("/v1/products?in_stock=true").Body["total"])
+		require.Equal(t, "sold_out", s.get("/v1/products").Body["items"].([]any)[0].(map[string]any)["availability"])
 	})
 
 	// A page that was given out stays the same list although products come and go on both sides of it.
@@ -206,12 +210,12 @@ func TestFeed(t *testing.T) {
 		seen := map[string]bool{}
 		for cursor, n := "", 0; ; n++ {
 			a := s.get("/v1/products?limit=20&sort=newest&cursor=" + cursor)
-			for _, item := range a.body["items"].([]any) {
+			for _, item := range a.Body["items"].([]any) {
 				id := item.(map[string]any)["id"].(string)
 				require.False(t, seen[id], "twice")
 				seen[id] = true
 			}
-			if cursor = a.text("next_cursor"); cursor == "" {
+			if cursor = a.Text("next_cursor"); cursor == "" {
 				break
 			}
 			for i := range 6 {

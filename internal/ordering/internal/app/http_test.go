@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/contracttest"
 	"github.com/sasapick/shop/internal/platform/web"
+	"github.com/sasapick/shop/internal/platform/webtest"
 )
 
 // anybody takes a token for what it says: role and account.
@@ -36,68 +35,23 @@ func (anybody) Verify(_ context.Context, token string) (auth.Principal, error) {
 
 func shopperToken(account uuid.UUID) string { return "shopper." + account.String() }
 
+// client is somebody who asks the shop.
 type client struct {
-	t     *testing.T
-	api   *web.API
+	*webtest.Site
 	token string
 }
 
-func (s *shop) http(t *testing.T) *web.API {
+func (s *shop) http(t *testing.T) *webtest.Site {
 	t.Helper()
-	api := web.New(web.Options{Verifier: anybody{}, Logger: slog.New(slog.DiscardHandler)})
-	app.NewHTTP(s.Service).Routes(api)
-	app.NewAdmin(s.Service).Routes(api)
-	return api
+	return webtest.New(t, web.Options{Verifier: anybody{}}, app.NewHTTP(s.Service), app.NewAdmin(s.Service))
 }
 
-type answer struct {
-	*httptest.ResponseRecorder
-	t *testing.T
-}
-
-func (c client) do(method, path, key string, body any) answer {
-	c.t.Helper()
-	var reader *strings.Reader
-	switch b := body.(type) {
-	case nil:
-		reader = strings.NewReader("")
-	case string:
-		reader = strings.NewReader(b)
-	default:
-		encoded, err := json.Marshal(b)
-		require.NoError(c.t, err)
-		reader = strings.NewReader(string(encoded))
-	}
-	r := httptest.NewRequestWithContext(c.t.Context(), method, path, reader)
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
+func (c client) do(method, path, key string, body any) webtest.Answer {
+	var headers []string
 	if key != "" {
-		r.Header.Set("Idempotency-Key", key)
+		headers = []string{"Idempotency-Key", key}
 	}
-	if c.token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	w := httptest.NewRecorder()
-	c.api.Handler().ServeHTTP(w, r)
-	return answer{w, c.t}
-}
-
-func (a answer) is(status int) map[string]any {
-	a.t.Helper()
-	require.Equal(a.t, status, a.Code, a.Body.String())
-	var m map[string]any
-	if a.Body.Len() > 0 {
-		require.NoError(a.t, json.Unmarshal(a.Body.Bytes(), &m), a.Body.String())
-	}
-	return m
-}
-
-func (a answer) says(status int, code string) map[string]any {
-	a.t.Helper()
-	m := a.is(status)
-	require.Equal(a.t, code, m["code"], a.Body.String())
-	return m
+	return c.Do(c.token, method, path, body, headers...)
 }
 
 type object = map[string]any
@@ -111,68 +65,68 @@ func TestOrdersOverHTTP(t *testing.T) {
 
 	s, account := setup(t), uuid.New()
 	api := s.http(t)
-	me := client{t, api, shopperToken(account)}
+	me := client{api, shopperToken(account)}
 	shirt := s.catalog.sell("린넨 셔츠", 12_900, 10)
 	body := orderBody(account, shirt, 12_900)
 
 	first := me.do("POST", "/v1/orders", "k1", body)
-	order := first.is(201)
+	order := first.Is(201).Body
 	id, number := order["id"].(string), order["number"].(string)
-	require.Empty(t, first.Header().Get("Idempotency-Replayed"))
-	require.Equal(t, "/v1/orders/"+id, first.Header().Get("Location"))
+	require.Empty(t, first.Header.Get("Idempotency-Replayed"))
+	require.Equal(t, "/v1/orders/"+id, first.Header.Get("Location"))
 
 	again := me.do("POST", "/v1/orders", "k1", body)
-	require.Equal(t, order, again.is(201))
-	require.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
-	me.do("POST", "/v1/orders", "k1", orderBody(account, shirt, 1)).says(422, "idempotency.key_reused")
-	me.do("POST", "/v1/orders", "", body).is(400)
+	require.Equal(t, order, again.Is(201).Body)
+	require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))
+	me.do("POST", "/v1/orders", "k1", orderBody(account, shirt, 1)).Says(422, "idempotency.key_reused")
+	me.do("POST", "/v1/orders", "", body).Is(400)
 
-	changed := me.do("POST", "/v1/orders", "k2", orderBody(account, shirt, 9_900)).says(409, "ordering.price_changed")
+	changed := me.do("POST", "/v1/orders", "k2", orderBody(account, shirt, 9_900)).Says(409, "ordering.price_changed").Body
 	require.Equal(t, []any{object{"pointer": "/items/0/expected_price_won", "detail": "the price is 12900 won"}}, changed["errors"])
 	coupon := orderBody(account, shirt, 12_900)
 	coupon["coupon_id"] = uuid.New()
-	me.do("POST", "/v1/orders", "k2", coupon).says(400, "request.unknown_field")
+	me.do("POST", "/v1/orders", "k2", coupon).Says(400, "request.unknown_field")
 	for _, quantity := range []any{0, -1, 1000, 1.5, "2", nil} {
 		wrong := orderBody(account, shirt, 12_900)
 		wrong["items"].([]object)[0]["quantity"] = quantity
-		me.do("POST", "/v1/orders", "k2", wrong).says(422, "request.invalid")
+		me.do("POST", "/v1/orders", "k2", wrong).Says(422, "request.invalid")
 	}
 	short := me.do("POST", "/v1/orders", "k3", object{
 		"items": []object{{"product_id": shirt, "quantity": 9, "expected_price_won": 12_900}}, "address_id": account,
 	})
-	require.Contains(t, short.says(409, "catalog.out_of_stock")["errors"].([]any)[0].(object)["pointer"], "/items/0")
+	require.Contains(t, short.Says(409, "catalog.out_of_stock").Body["errors"].([]any)[0].(object)["pointer"], "/items/0")
 
-	shown := me.do("GET", "/v1/orders/"+id, "", nil).is(200)
+	shown := me.do("GET", "/v1/orders/"+id, "", nil).Is(200).Body
 	require.Equal(t, order["payment"], shown["payment"], "paying can be resumed")
 	golden(t, "order", shown)
-	list := me.do("GET", "/v1/orders", "", nil).is(200)
+	list := me.do("GET", "/v1/orders", "", nil).Is(200).Body
 	require.Len(t, list["items"], 1, "what was rejected is not an order to its shopper")
-	require.Len(t, me.do("GET", "/v1/orders?state=rejected", "", nil).is(200)["items"], 1)
+	require.Len(t, me.do("GET", "/v1/orders?state=rejected", "", nil).Is(200).Body["items"], 1)
 
 	confirm := object{"payment_key": "pay_1", "order_number": number, "amount_won": 25_800}
-	me.do("POST", "/v1/payments/confirm", "p0", object{"payment_key": "pay_1", "order_number": number, "amount_won": 1}).says(409, "payments.amount_mismatch")
+	me.do("POST", "/v1/payments/confirm", "p0", object{"payment_key": "pay_1", "order_number": number, "amount_won": 1}).Says(409, "payments.amount_mismatch")
 	paid := me.do("POST", "/v1/payments/confirm", "p1", confirm)
-	require.Equal(t, object{"order_id": id, "state": "paid", "method": "카드", "approved_at": "2026-11-24T09:00:00Z"}, paid.is(200))
+	require.Equal(t, object{"order_id": id, "state": "paid", "method": "카드", "approved_at": "2026-11-24T09:00:00Z"}, paid.Is(200).Body)
 	replayed := me.do("POST", "/v1/payments/confirm", "p1", confirm)
-	replayed.is(200)
-	require.Equal(t, "true", replayed.Header().Get("Idempotency-Replayed"))
+	replayed.Is(200)
+	require.Equal(t, "true", replayed.Header.Get("Idempotency-Replayed"))
 
-	moved := me.do("PATCH", "/v1/orders/"+id+"/address", "", object{"address_id": secondAddress(account)}).is(200)
+	moved := me.do("PATCH", "/v1/orders/"+id+"/address", "", object{"address_id": secondAddress(account)}).Is(200).Body
 	require.Equal(t, "부산광역시 연제구 중앙대로 1001", moved["address"].(object)["line1"])
-	me.do("PATCH", "/v1/orders/"+id+"/address", "", object{"address_id": uuid.New()}).says(404, "accounts.no_address")
-	me.do("POST", "/v1/orders/"+id+"/receipt", "", nil).says(409, "ordering.illegal_transition")
+	me.do("PATCH", "/v1/orders/"+id+"/address", "", object{"address_id": uuid.New()}).Says(404, "accounts.no_address")
+	me.do("POST", "/v1/orders/"+id+"/receipt", "", nil).Says(409, "ordering.illegal_transition")
 
-	boss := client{t, api, "manager." + uuid.NewString()}
-	require.Equal(t, "preparing", boss.do("POST", "/admin/orders/"+id+"/prepare", "", nil).is(200)["state"])
-	boss.do("POST", "/admin/orders/"+id+"/shipments", "", object{"carrier": "CJ대한통운", "invoice_number": "6123"}).is(200)
-	boss.do("POST", "/admin/orders/"+id+"/shipments", "", object{"carrier": "CJ대한통운", "invoice_number": "6124"}).says(409, "ordering.illegal_transition")
-	me.do("PATCH", "/v1/orders/"+id+"/address", "", object{"address_id": account}).says(409, "ordering.already_shipping")
-	me.do("POST", "/v1/orders/"+id+"/cancel", "c1", object{"reason": "too late"}).says(409, "ordering.already_shipping")
-	boss.do("POST", "/admin/orders/"+id+"/cancel", "c1", object{"reason": "too late"}).says(409, "ordering.already_shipping")
-	boss.do("POST", "/admin/orders/"+id+"/deliveries", "", nil).is(200)
-	require.Equal(t, "confirmed", me.do("POST", "/v1/orders/"+id+"/receipt", "", nil).is(200)["state"])
-	require.Equal(t, "confirmed", me.do("POST", "/v1/orders/"+id+"/receipt", "", nil).is(200)["state"], "again: nothing changes")
-	golden(t, "order-for-managers", boss.do("GET", "/admin/orders/"+id, "", nil).is(200))
+	boss := client{api, "manager." + uuid.NewString()}
+	require.Equal(t, "preparing", boss.do("POST", "/admin/orders/"+id+"/prepare", "", nil).Is(200).Body["state"])
+	boss.do("POST", "/admin/orders/"+id+"/shipments", "", object{"carrier": "CJ대한통운", "invoice_number": "6123"}).Is(200)
+	boss.do("POST", "/admin/orders/"+id+"/shipments", "", object{"carrier": "CJ대한통운", "invoice_number": "6124"}).Says(409, "ordering.illegal_transition")
+	me.do("PATCH", "/v1/orders/"+id+"/address", "", object{"address_id": account}).Says(409, "ordering.already_shipping")
+	me.do("POST", "/v1/orders/"+id+"/cancel", "c1", object{"reason": "too late"}).Says(409, "ordering.already_shipping")
+	boss.do("POST", "/admin/orders/"+id+"/cancel", "c1", object{"reason": "too late"}).Says(409, "ordering.already_shipping")
+	boss.do("POST", "/admin/orders/"+id+"/deliveries", "", nil).Is(200)
+	require.Equal(t, "confirmed", me.do("POST", "/v1/orders/"+id+"/receipt", "", nil).Is(200).Body["state"])
+	require.Equal(t, "confirmed", me.do("POST", "/v1/orders/"+id+"/receipt", "", nil).Is(200).Body["state"], "again: nothing changes")
+	golden(t, "order-for-managers", boss.do("GET", "/admin/orders/"+id, "", nil).Is(200).Body)
 	s.check(t, account)
 	require.Equal(t, 3, s.count(t, `SELECT count(*) FROM ordering.audit_log WHERE subject = $1`, id))
 }
@@ -205,27 +159,27 @@ func TestCancelOverHTTP(t *testing.T) {
 	t.Parallel()
 
 	s, account := setup(t), uuid.New()
-	me := client{t, s.http(t), shopperToken(account)}
+	me := client{s.http(t), shopperToken(account)}
 	shirt := s.catalog.sell("셔츠", 12_900, 10)
 	id := s.paid(t, account, shirt)
 	path := "/v1/orders/" + id.String() + "/cancel"
 	s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateSent }
-	require.Equal(t, "canceling", me.do("POST", path, "c1", object{"reason": "changed my mind"}).is(202)["state"])
+	require.Equal(t, "canceling", me.do("POST", path, "c1", object{"reason": "changed my mind"}).Is(202).Body["state"])
 	again := me.do("POST", path, "c1", object{"reason": "changed my mind"})
-	again.is(202)
-	require.Equal(t, "true", again.Header().Get("Idempotency-Replayed"))
-	me.do("POST", path, "c1", object{"reason": "another"}).says(422, "idempotency.key_reused")
+	again.Is(202)
+	require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))
+	me.do("POST", path, "c1", object{"reason": "another"}).Says(422, "idempotency.key_reused")
 	s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateDone }
-	require.Equal(t, "canceled", me.do("POST", path, "c1", object{"reason": "changed my mind"}).is(200)["state"])
+	require.Equal(t, "canceled", me.do("POST", path, "c1", object{"reason": "changed my mind"}).Is(200).Body["state"])
 	require.Equal(t, 1, s.payments.returned[id])
 
 	s.payments.gateway = func(payments.Payment) payments.State { return payments.StateConfirming }
 	p := s.place(t, account, shirt)
 	confirm := object{"payment_key": "pay_1", "order_number": p.Order.Number, "amount_won": p.Order.DueWon}
-	require.Equal(t, "awaiting_payment", me.do("POST", "/v1/payments/confirm", "p1", confirm).is(202)["state"])
-	me.do("POST", "/v1/orders/"+p.Order.ID.String()+"/cancel", "c2", object{"reason": "x"}).says(409, "ordering.payment_in_progress")
+	require.Equal(t, "awaiting_payment", me.do("POST", "/v1/payments/confirm", "p1", confirm).Is(202).Body["state"])
+	me.do("POST", "/v1/orders/"+p.Order.ID.String()+"/cancel", "c2", object{"reason": "x"}).Says(409, "ordering.payment_in_progress")
 	for _, reason := range []string{"", strings.Repeat("x", 201)} {
-		me.do("POST", path, "c3", object{"reason": reason}).says(422, "request.invalid")
+		me.do("POST", path, "c3", object{"reason": reason}).Says(422, "request.invalid")
 	}
 }
 
@@ -238,25 +192,25 @@ func TestStrangers(t *testing.T) {
 	p := s.place(t, account, s.catalog.sell("셔츠", 12_900, 10))
 	id := p.Order.ID.String()
 	stranger := uuid.New()
-	other := client{t, api, shopperToken(stranger)}
-	other.do("GET", "/v1/orders/"+id, "", nil).says(404, "ordering.no_order")
-	other.do("POST", "/v1/orders/"+id+"/cancel", "k", object{"reason": "x"}).says(404, "ordering.no_order")
-	other.do("PATCH", "/v1/orders/"+id+"/address", "", object{"address_id": stranger}).says(404, "ordering.no_order")
-	other.do("POST", "/v1/orders/"+id+"/receipt", "", nil).says(404, "ordering.no_order")
-	other.do("POST", "/v1/payments/confirm", "k", object{"payment_key": "p", "order_number": p.Order.Number, "amount_won": p.Order.DueWon}).says(404, "payments.no_payment")
-	require.Empty(t, other.do("GET", "/v1/orders", "", nil).is(200)["items"])
-	require.Empty(t, other.do("GET", "/v1/cart", "", nil).is(200)["items"])
+	other := client{api, shopperToken(stranger)}
+	other.do("GET", "/v1/orders/"+id, "", nil).Says(404, "ordering.no_order")
+	other.do("POST", "/v1/orders/"+id+"/cancel", "k", object{"reason": "x"}).Says(404, "ordering.no_order")
+	other.do("PATCH", "/v1/orders/"+id+"/address", "", object{"address_id": stranger}).Says(404, "ordering.no_order")
+	other.do("POST", "/v1/orders/"+id+"/receipt", "", nil).Says(404, "ordering.no_order")
+	other.do("POST", "/v1/payments/confirm", "k", object{"payment_key": "p", "order_number": p.Order.Number, "amount_won": p.Order.DueWon}).Says(404, "payments.no_payment")
+	require.Empty(t, other.do("GET", "/v1/orders", "", nil).Is(200).Body["items"])
+	require.Empty(t, other.do("GET", "/v1/cart", "", nil).Is(200).Body["items"])
 	require.Equal(t, ordering.StateAwaitingPayment, s.state(t, p.Order.ID))
 
 	for _, o := range api.Operations() {
 		path := strings.NewReplacer("{id}", id, "{product_id}", uuid.NewString()).Replace(o.Path)
-		client{t, api, ""}.do(o.Method, path, "k", nil).says(401, "auth.no_token")
+		client{api, ""}.do(o.Method, path, "k", nil).Says(401, "auth.no_token")
 		if strings.HasPrefix(o.Path, "/admin") {
-			client{t, api, shopperToken(account)}.do(o.Method, path, "k", nil).says(403, "auth.forbidden")
+			client{api, shopperToken(account)}.do(o.Method, path, "k", nil).Says(403, "auth.forbidden")
 		}
 	}
-	boss := client{t, api, "manager." + uuid.NewString()}
-	boss.do("GET", "/admin/orders/"+uuid.NewString(), "", nil).says(404, "ordering.no_order")
+	boss := client{api, "manager." + uuid.NewString()}
+	boss.do("GET", "/admin/orders/"+uuid.NewString(), "", nil).Says(404, "ordering.no_order")
 }
 
 func TestOrderLists(t *testing.T) {
@@ -275,7 +229,7 @@ func TestOrderLists(t *testing.T) {
 	walk := func(c client, path string) (ids []string) {
 		cursor := ""
 		for range 10 {
-			page := c.do("GET", path+"&limit=2"+cursor, "", nil).is(200)
+			page := c.do("GET", path+"&limit=2"+cursor, "", nil).Is(200).Body
 			for _, item := range page["items"].([]any) {
 				ids = append(ids, item.(object)["id"].(string))
 			}
@@ -288,61 +242,61 @@ func TestOrderLists(t *testing.T) {
 		t.Fatal("the list has no end")
 		return nil
 	}
-	me, boss := client{t, api, shopperToken(account)}, client{t, api, "manager." + uuid.NewString()}
+	me, boss := client{api, shopperToken(account)}, client{api, "manager." + uuid.NewString()}
 	require.Equal(t, want, walk(me, "/v1/orders?state=awaiting_payment"))
 	require.Empty(t, walk(me, "/v1/orders?state=paid"))
 	require.Len(t, walk(boss, "/admin/orders?state=awaiting_payment"), 6)
 	require.Equal(t, want, walk(boss, "/admin/orders?account_id="+account.String()))
 	require.Len(t, walk(boss, "/admin/orders?product_id="+socks.String()), 3)
 	require.Equal(t, []string{stranger.Order.ID.String()}, walk(boss, "/admin/orders?number="+stranger.Order.Number))
-	me.do("GET", "/v1/orders?cursor=nonsense", "", nil).says(422, "request.bad_cursor")
-	me.do("GET", "/v1/orders?state=nonsense", "", nil).says(422, "request.invalid")
+	me.do("GET", "/v1/orders?cursor=nonsense", "", nil).Says(422, "request.bad_cursor")
+	me.do("GET", "/v1/orders?state=nonsense", "", nil).Says(422, "request.invalid")
 }
 
 func TestCartOverHTTP(t *testing.T) {
 	t.Parallel()
 
 	s, account := setup(t), uuid.New()
-	me := client{t, s.http(t), shopperToken(account)}
+	me := client{s.http(t), shopperToken(account)}
 	shirt, socks, gone, stopped := s.catalog.sell("셔츠", 12_900, 10), s.catalog.sell("양말", 3_000, 10), s.catalog.sell("모자", 5_000, 10), s.catalog.sell("장갑", 7_000, 10)
-	require.Equal(t, object{"items": []any{}, "subtotal_won": 0.0}, me.do("GET", "/v1/cart", "", nil).is(200))
-	require.Equal(t, 0.0, me.do("POST", "/v1/cart/quote", "", nil).is(200)["total_won"])
+	require.Equal(t, object{"items": []any{}, "subtotal_won": json.Number("0")}, me.do("GET", "/v1/cart", "", nil).Is(200).Body)
+	require.Equal(t, json.Number("0"), me.do("POST", "/v1/cart/quote", "", nil).Is(200).Body["total_won"])
 	for _, p := range []uuid.UUID{shirt, socks, gone, stopped} {
-		me.do("PUT", "/v1/cart/items/"+p.String(), "", object{"quantity": 1}).is(200)
+		me.do("PUT", "/v1/cart/items/"+p.String(), "", object{"quantity": 1}).Is(200)
 		s.clock.Advance(time.Second)
 	}
-	me.do("PUT", "/v1/cart/items/"+uuid.NewString(), "", object{"quantity": 1}).says(404, "catalog.no_product")
+	me.do("PUT", "/v1/cart/items/"+uuid.NewString(), "", object{"quantity": 1}).Says(404, "catalog.no_product")
 	for _, quantity := range []any{0, 1000, -1} {
-		me.do("PUT", "/v1/cart/items/"+shirt.String(), "", object{"quantity": quantity}).says(422, "request.invalid")
+		me.do("PUT", "/v1/cart/items/"+shirt.String(), "", object{"quantity": quantity}).Says(422, "request.invalid")
 	}
 	s.catalog.change(shirt, func(o *catalog.Offer) { o.PriceWon = 13_900 })
 	s.catalog.change(socks, func(o *catalog.Offer) { o.PriceWon, o.Availability = 2_000, catalog.SoldOut })
 	s.catalog.change(stopped, func(o *catalog.Offer) { o.OnSale = false })
 	s.catalog.hide(gone)
 
-	cart := me.do("GET", "/v1/cart", "", nil).is(200)
+	cart := me.do("GET", "/v1/cart", "", nil).Is(200).Body
 	var changed []any
 	for _, item := range cart["items"].([]any) {
 		changed = append(changed, item.(object)["changed"])
 	}
 	require.Equal(t, []any{[]any{"price_up"}, []any{"price_down", "sold_out"}, []any{"gone"}, []any{"stopped"}}, changed)
-	require.Equal(t, 13_900.0, cart["subtotal_won"], "what can be bought")
-	quote := me.do("POST", "/v1/cart/quote", "", nil).is(200)
-	require.Equal(t, 3_000.0, quote["shipping_won"])
-	require.Equal(t, 16_900.0, quote["total_won"])
-	me.do("PUT", "/v1/cart/items/"+shirt.String(), "", object{"quantity": 2}).is(200)
-	require.Equal(t, 0.0, me.do("POST", "/v1/cart/quote", "", nil).is(200)["shipping_won"])
-	me.do("PUT", "/v1/cart/items/"+stopped.String(), "", object{"quantity": 2}).says(409, "catalog.not_on_sale")
+	require.Equal(t, json.Number("13900"), cart["subtotal_won"], "what can be bought")
+	quote := me.do("POST", "/v1/cart/quote", "", nil).Is(200).Body
+	require.Equal(t, json.Number("3000"), quote["shipping_won"])
+	require.Equal(t, json.Number("16900"), quote["total_won"])
+	me.do("PUT", "/v1/cart/items/"+shirt.String(), "", object{"quantity": 2}).Is(200)
+	require.Equal(t, json.Number("0"), me.do("POST", "/v1/cart/quote", "", nil).Is(200).Body["shipping_won"])
+	me.do("PUT", "/v1/cart/items/"+stopped.String(), "", object{"quantity": 2}).Says(409, "catalog.not_on_sale")
 
 	s.catalog.change(shirt, func(o *catalog.Offer) { o.LimitPerCustomer = 2 })
-	me.do("PUT", "/v1/cart/items/"+shirt.String(), "", object{"quantity": 3}).says(409, "ordering.limit_per_customer")
+	me.do("PUT", "/v1/cart/items/"+shirt.String(), "", object{"quantity": 3}).Says(409, "ordering.limit_per_customer")
 	s.paid(t, account, shirt)
-	me.do("PUT", "/v1/cart/items/"+shirt.String(), "", object{"quantity": 2}).says(409, "ordering.limit_per_customer")
+	me.do("PUT", "/v1/cart/items/"+shirt.String(), "", object{"quantity": 2}).Says(409, "ordering.limit_per_customer")
 
-	me.do("DELETE", "/v1/cart/items/"+gone.String(), "", nil).is(204)
-	require.Len(t, me.do("GET", "/v1/cart", "", nil).is(200)["items"], 3)
-	me.do("DELETE", "/v1/cart", "", nil).is(204)
-	require.Empty(t, me.do("GET", "/v1/cart", "", nil).is(200)["items"])
+	me.do("DELETE", "/v1/cart/items/"+gone.String(), "", nil).Is(204)
+	require.Len(t, me.do("GET", "/v1/cart", "", nil).Is(200).Body["items"], 3)
+	me.do("DELETE", "/v1/cart", "", nil).Is(204)
+	require.Empty(t, me.do("GET", "/v1/cart", "", nil).Is(200).Body["items"])
 }
 
 // brokenCarts is a Redis that went away.
@@ -360,8 +314,8 @@ func TestCartsAreAway(t *testing.T) {
 	t.Parallel()
 
 	s, account := setup(t, func(p *app.Parts) { p.Carts = brokenCarts{} }), uuid.New()
-	me := client{t, s.http(t), shopperToken(account)}
-	me.do("GET", "/v1/cart", "", nil).says(http.StatusServiceUnavailable, "ordering.cart_unavailable")
+	me := client{s.http(t), shopperToken(account)}
+	me.do("GET", "/v1/cart", "", nil).Says(http.StatusServiceUnavailable, "ordering.cart_unavailable")
 	shirt := s.catalog.sell("셔츠", 12_900, 10)
-	me.do("POST", "/v1/orders", "k", orderBody(account, shirt, 12_900)).is(201)
+	me.do("POST", "/v1/orders", "k", orderBody(account, shirt, 12_900)).Is(201)
 }

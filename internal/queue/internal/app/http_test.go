@@ -22,14 +22,14 @@ func TestHTTP(t *testing.T) {
 		t.Parallel()
 
 		s := serve(t)
-		shown := s.do("", "GET", "/v1/queue/rooms/main", "")
-		require.Equal(t, 200, shown.status)
-		contracttest.Golden(t, "get-room", shown.body)
+		shown := s.Do("", "GET", "/v1/queue/rooms/main", "")
+		require.Equal(t, 200, shown.Status)
+		contracttest.Golden(t, "get-room", shown.Body)
 
-		absent := s.do("", "GET", "/v1/queue/rooms/other", "")
-		require.Equal(t, 404, absent.status)
-		require.Equal(t, "queue.no_room", absent.text("code"))
-		require.Equal(t, 422, s.do("", "GET", "/v1/queue/rooms/"+strings.Repeat("x", 51), "").status)
+		absent := s.Do("", "GET", "/v1/queue/rooms/other", "")
+		require.Equal(t, 404, absent.Status)
+		require.Equal(t, "queue.no_room", absent.Text("code"))
+		require.Equal(t, 422, s.Do("", "GET", "/v1/queue/rooms/"+strings.Repeat("x", 51), "").Status)
 	})
 
 	t.Run("Change", func(t *testing.T) {
@@ -37,13 +37,13 @@ func TestHTTP(t *testing.T) {
 
 		s := serve(t)
 		etag := s.etag()
-		changed := s.do("manager", "PUT", "/admin/rooms/main", `{"mode":"paused","capacity":5}`, "If-Match", etag)
-		require.Equal(t, 200, changed.status)
-		require.Equal(t, changed.text("etag"), changed.header.Get("ETag"))
-		require.NotEqual(t, etag, changed.text("etag"))
-		next := changed.text("etag")
-		changed.body["etag"] = "<etag>" // opaque: how it is made is nobody's business
-		contracttest.Golden(t, "change-room", changed.body)
+		changed := s.Do("manager", "PUT", "/admin/rooms/main", `{"mode":"paused","capacity":5}`, "If-Match", etag)
+		require.Equal(t, 200, changed.Status)
+		require.Equal(t, changed.Text("etag"), changed.Header.Get("ETag"))
+		require.NotEqual(t, etag, changed.Text("etag"))
+		next := changed.Text("etag")
+		changed.Body["etag"] = "<etag>" // opaque: how it is made is nobody's business
+		contracttest.Golden(t, "change-room", changed.Body)
 
 		for _, c := range []struct {
 			path, ifMatch, body, code string
@@ -58,24 +58,24 @@ func TestHTTP(t *testing.T) {
 			{"main", next, `{"mode":"off"}`, "request.invalid", 422},
 			{"main", next, `{"mode":"off","capacity":5,"rate":1}`, "request.unknown_field", 400},
 		} {
-			refused := s.do("manager", "PUT", "/admin/rooms/"+c.path, c.body, "If-Match", c.ifMatch)
-			require.Equal(t, c.status, refused.status, "%v", refused.body)
-			require.Equal(t, c.code, refused.text("code"))
+			refused := s.Do("manager", "PUT", "/admin/rooms/"+c.path, c.body, "If-Match", c.ifMatch)
+			require.Equal(t, c.status, refused.Status, "%v", refused.Body)
+			require.Equal(t, c.code, refused.Text("code"))
 		}
-		require.Equal(t, "paused", s.do("", "GET", "/v1/queue/rooms/main", "").text("mode"))
+		require.Equal(t, "paused", s.Do("", "GET", "/v1/queue/rooms/main", "").Text("mode"))
 	})
 
 	t.Run("Roles", func(t *testing.T) {
 		t.Parallel()
 
 		s := serve(t)
-		for _, o := range s.api.Operations() {
+		for _, o := range s.Operations() {
 			if o.Tag != "queue" {
 				continue
 			}
 			path := strings.ReplaceAll(o.Path, "{room}", "main")
 			for token, want := range map[string]int{"": 401, "stolen": 401, "shopper": 403, "manager": 0} {
-				got := s.do(token, o.Method, path, "").status
+				got := s.Do(token, o.Method, path, "").Status
 				if o.Role == auth.Manager && want != 0 {
 					require.Equal(t, want, got, "%s as %q", o.ID, token)
 				} else {
@@ -96,21 +96,21 @@ func TestGate(t *testing.T) {
 		s := serve(t)
 		gated := []string{"/v1/place-order", "/v1/place-preorder", "/v1/claim-coupon"}
 		for _, path := range gated {
-			require.Equal(t, 204, s.do("shopper", "POST", path, "").status, path)
+			require.Equal(t, 204, s.Do("shopper", "POST", path, "").Status, path)
 		}
 		s.change("paused")
 		for _, path := range gated {
-			refused := s.do("shopper", "POST", path, "")
-			require.Equal(t, 429, refused.status, path)
-			require.Equal(t, "queue.waiting", refused.text("code"))
-			require.Equal(t, "30", refused.header.Get("Retry-After"))
-			require.Equal(t, "application/problem+json", refused.header.Get("Content-Type"))
-			require.Equal(t, 401, s.do("", "POST", path, "").status, "who asks comes first")
+			refused := s.Do("shopper", "POST", path, "")
+			require.Equal(t, 429, refused.Status, path)
+			require.Equal(t, "queue.waiting", refused.Text("code"))
+			require.Equal(t, "30", refused.Header.Get("Retry-After"))
+			require.Equal(t, "application/problem+json", refused.Header.Get("Content-Type"))
+			require.Equal(t, 401, s.Do("", "POST", path, "").Status, "who asks comes first")
 		}
-		require.Equal(t, 204, s.do("shopper", "POST", "/v1/cancel-order", "").status, "what ends something is never gated")
+		require.Equal(t, 204, s.Do("shopper", "POST", "/v1/cancel-order", "").Status, "what ends something is never gated")
 		s.change("off")
 		for _, path := range gated {
-			require.Equal(t, 204, s.do("shopper", "POST", path, "").status, path)
+			require.Equal(t, 204, s.Do("shopper", "POST", path, "").Status, path)
 		}
 	})
 
@@ -119,18 +119,18 @@ func TestGate(t *testing.T) {
 
 		s := serve(t)
 		s.change("paused")
-		require.Equal(t, 429, s.do("shopper", "POST", "/v1/place-order", "").status)
+		require.Equal(t, 429, s.Do("shopper", "POST", "/v1/place-order", "").Status)
 		s.down.Store(true)
 		s.clock.Advance(app.Freshness)
-		require.Equal(t, 204, s.do("shopper", "POST", "/v1/place-order", "").status)
+		require.Equal(t, 204, s.Do("shopper", "POST", "/v1/place-order", "").Status)
 	})
 
 	t.Run("OpenWhenTheServiceDoesNotAnswer", func(t *testing.T) {
 		t.Parallel()
 
 		s := serve(t)
-		app.NewGate(broken{}, slog.New(slog.DiscardHandler)).Routes(s.api)
-		require.Equal(t, 204, s.do("shopper", "POST", "/v1/place-order", "").status)
+		app.NewGate(broken{}, slog.New(slog.DiscardHandler)).Routes(s.API)
+		require.Equal(t, 204, s.Do("shopper", "POST", "/v1/place-order", "").Status)
 	})
 }
 
