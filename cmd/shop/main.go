@@ -31,7 +31,7 @@ func main() {
 		kong.Name("shop"),
 		kong.Description("A flash-sale shop. Every flag is also an environment variable, shown beside it. Nothing set: all parts are embedded."),
 		kong.DefaultEnvars("SHOP"),
-		kong.UsageOnError(),
+		kong.ShortUsageOnError(),
 	)
 	if err := k.Run(c.Config); err != nil {
 		fmt.Fprintln(os.Stderr, "shop:", err)
