@@ -25,6 +25,10 @@ type Stock interface {
 	Reserve(ctx context.Context, in ReserveInput) (Reservation, error)
 	// Release gives back what the order holds. Nothing held yet: a reservation that arrives later is refused.
 	Release(ctx context.Context, in ReleaseInput) (Reservation, error)
+	// Holds tells what each order holds, or held, with its lines; an order of which nothing is known is left out. For the audit.
+	Holds(ctx context.Context, in HoldsInput) (Holds, error)
+	// OpenHolds lists what is held and neither used nor released, oldest order first. For the audit.
+	OpenHolds(ctx context.Context, in OpenHoldsInput) (Holds, error)
 }
 
 // OffersInput names at most 200 products.
@@ -81,6 +85,29 @@ type ReserveInput struct {
 // ReleaseInput is the argument of Stock.Release.
 type ReleaseInput struct {
 	OrderID uuid.UUID `json:"order_id"`
+}
+
+// HoldsInput names at most 1,000 orders.
+type HoldsInput struct {
+	OrderIDs []uuid.UUID `json:"order_ids"`
+}
+
+// OpenHoldsInput asks for a page of at most Limit (1 to 1,000) holds, of the orders after After.
+type OpenHoldsInput struct {
+	After uuid.UUID `json:"after"`
+	Limit int       `json:"limit"`
+}
+
+// Holds is the answer to both.
+type Holds struct {
+	Items []Hold `json:"items"`
+}
+
+// Hold is a reservation with what it is of: no lines if the order gave up before it held anything.
+type Hold struct {
+	OrderID uuid.UUID `json:"order_id"`
+	State   HoldState `json:"state"`
+	Lines   []Line    `json:"lines"`
 }
 
 // HoldState is the life of what an order holds.

@@ -28,6 +28,8 @@ type Service interface {
 	Refund(ctx context.Context, in RefundInput) (Payment, error)
 	// Payment returns an order's payment with its history, or ErrNoPayment.
 	Payment(ctx context.Context, in PaymentInput) (Payment, error)
+	// Accounts tells where the money of each order stands; an order of which nothing is known is left out. For the audit.
+	Accounts(ctx context.Context, in AccountsInput) (Accounts, error)
 }
 
 // State is the life of a payment.
@@ -87,6 +89,26 @@ type RefundInput struct {
 type PaymentInput struct {
 	OrderID   uuid.UUID `json:"order_id"`
 	AccountID uuid.UUID `json:"account_id"`
+}
+
+// AccountsInput names at most 1,000 orders.
+type AccountsInput struct {
+	OrderIDs []uuid.UUID `json:"order_ids"`
+}
+
+// Accounts is the answer to AccountsInput.
+type Accounts struct {
+	Items []Account `json:"items"`
+}
+
+// Account is where the money of an order stands.
+type Account struct {
+	OrderID     uuid.UUID `json:"order_id"`
+	State       State     `json:"state"`
+	AmountWon   int64     `json:"amount_won"`   // to be paid
+	CapturedWon int64     `json:"captured_won"` // by the ledger, taken for the order
+	RefundedWon int64     `json:"refunded_won"` // by the ledger, given back of it
+	RefundDue   bool      `json:"refund_due"`   // a refund has been asked for and is neither done nor refused
 }
 
 // Payment is the money side of an order.

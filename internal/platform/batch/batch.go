@@ -6,15 +6,18 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/pg"
 )
@@ -36,6 +39,11 @@ var durations = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 	Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 }, []string{"group"})
 
+var (
+	boarded = failpoint.New("batch.flight.boarded") // inputs are taken, nothing has been sent
+	landed  = failpoint.New("batch.flight.landed")  // the flight has committed, nobody was answered
+)
+
 // Collectors are the metrics of every group in this process.
 func Collectors() []prometheus.Collector { return []prometheus.Collector{sizes, durations} }
 
@@ -46,6 +54,16 @@ type Config struct {
 	MaxBatch int           // inputs of one flight; 512
 	MaxQueue int           // inputs that may wait, per shard; 8192
 	Deadline time.Duration // of a flight with its repeats, whatever its callers' are; 10 s
+}
+
+// Limits replace a group's own where they are not zero. The shop leaves them alone; bench/ measures with them what a transaction for
+// each request costs: flights of one.
+type Limits struct{ Shards, MaxBatch int }
+
+// Within is the config within these limits.
+func (c Config) Within(l Limits) Config {
+	c.Shards, c.MaxBatch = cmp.Or(l.Shards, c.Shards), cmp.Or(l.MaxBatch, c.MaxBatch)
+	return c
 }
 
 // Result is the outcome of one input of a flight.
@@ -59,6 +77,7 @@ type Group[In, Out any] struct {
 	config Config
 	flight func(ctx context.Context, in []In) ([]Result[Out], error)
 	shards []shard[In, Out]
+	next   atomic.Uint64 // the shard of the next input, where inputs fly alone
 	air    sync.WaitGroup
 }
 
@@ -78,18 +97,10 @@ type call[In, Out any] struct {
 // New returns a group that runs flight. The function answers each input, in order; its error says that the whole batch
 // failed and that nothing of it was committed, or that it is not known whether it was.
 func New[In, Out any](config Config, flight func(ctx context.Context, in []In) ([]Result[Out], error)) *Group[In, Out] {
-	if config.Shards == 0 {
-		config.Shards = 8
-	}
-	if config.MaxBatch == 0 {
-		config.MaxBatch = 512
-	}
-	if config.MaxQueue == 0 {
-		config.MaxQueue = 8192
-	}
-	if config.Deadline == 0 {
-		config.Deadline = 10 * time.Second
-	}
+	config.Shards = cmp.Or(config.Shards, 8)
+	config.MaxBatch = cmp.Or(config.MaxBatch, 512)
+	config.MaxQueue = cmp.Or(config.MaxQueue, 8192)
+	config.Deadline = cmp.Or(config.Deadline, 10*time.Second)
 	return &Group[In, Out]{config: config, flight: flight, shards: make([]shard[In, Out], config.Shards)}
 }
 
@@ -97,6 +108,9 @@ func New[In, Out any](config Config, flight func(ctx context.Context, in []In) (
 // left behind; after it, the input takes effect all the same and only the answer is lost. A full queue is ErrBusy.
 func (g *Group[In, Out]) Do(ctx context.Context, key uint64, in In) (Out, error) {
 	var none Out
+	if g.config.MaxBatch == 1 { // nothing is shared, so that the key says nothing
+		key = g.next.Add(1)
+	}
 	s := &g.shards[key%uint64(len(g.shards))]
 	c := &call[In, Out]{ctx: ctx, in: in, done: make(chan Result[Out], 1)}
 
@@ -210,7 +224,9 @@ func (g *Group[In, Out]) try(ctx context.Context, in []In) (results []Result[Out
 			err = fmt.Errorf("flight of %s: panic: %v", g.config.Name, p)
 		}
 	}()
+	boarded.Hit()
 	results, err = g.flight(ctx, in)
+	landed.Hit()
 	if err == nil && len(results) != len(in) {
 		return nil, fmt.Errorf("flight of %s: %d results for %d inputs", g.config.Name, len(results), len(in))
 	}

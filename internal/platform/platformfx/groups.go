@@ -32,6 +32,11 @@ func Jobs(constructor any) any {
 	return fx.Annotate(constructor, fx.ResultTags(`group:"jobs,flatten"`))
 }
 
+// Books provides what must hold of a module's books; the constructor returns a []books.Invariant.
+func Books(constructor any) any {
+	return fx.Annotate(constructor, fx.ResultTags(`group:"books,flatten"`))
+}
+
 // Own gives a module what is its alone: its pool, its outbox, its audit log, and its name on what it logs.
 func Own(module string) fx.Option {
 	return fx.Options(
