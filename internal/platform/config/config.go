@@ -43,6 +43,8 @@ type Config struct {
 	TossClientKey string `help:"Client key of Toss Payments."`
 
 	OrderTTL           time.Duration `name:"order-ttl" default:"15m" help:"How long an order waits to be paid."`
+	OrderTakeOver      time.Duration `default:"5s" help:"After how long a silence a repeated request finishes an order that another one began to place. Longer than any call between modules takes."`
+	OrderRecoverAfter  time.Duration `default:"30s" help:"How old an order whose placing was broken off is when the shop itself finishes it, or gives it back."`
 	SignInsPerAddress  int           `default:"60" help:"Sign-ins that one address may try in a minute."`
 	SignInsPerAccount  int           `default:"10" help:"Sign-ins that one account may be tried for in a minute."`
 	SignUpsPerAddress  int           `default:"20" help:"Sign-ups that one address may try in a minute."`
@@ -114,6 +116,12 @@ func (c Config) Check() error {
 	}
 	if c.OrderTTL < time.Second {
 		return fmt.Errorf("order-ttl must be at least a second")
+	}
+	if c.OrderTakeOver < 100*time.Millisecond {
+		return fmt.Errorf("order-take-over must be at least 100ms")
+	}
+	if c.OrderRecoverAfter < c.OrderTakeOver {
+		return fmt.Errorf("order-recover-after must not be shorter than order-take-over: who is placing an order is left alone for that long")
 	}
 	return nil
 }

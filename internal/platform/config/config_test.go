@@ -48,6 +48,8 @@ func TestConfig(t *testing.T) {
 			"no URL":                     {"--database-url=somewhere"},
 			"one connection":             {"--database-conns=1"},
 			"no time to pay":             {"--order-ttl=1ms"},
+			"no time to answer":          {"--order-take-over=1ms"},
+			"recovered while placed":     {"--order-recover-after=4s"},
 		} {
 			require.Error(t, parse(t, args...).Check(), name)
 		}

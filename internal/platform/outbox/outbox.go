@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/sasapick/shop/internal/platform/clock"
@@ -73,16 +72,6 @@ func (o *Outbox) Queue(b *pgx.Batch, ctx context.Context, events ...Event) error
 
 // Wake tells the relay that events have been committed. Without it they go out with the relay's next poll.
 func (o *Outbox) Wake() { Wake(o.module) }
-
-// InTx runs fn in a transaction and wakes the relay after the commit. An error from fn rolls back and is returned as
-// it is.
-func (o *Outbox) InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
-	if err := pgx.BeginFunc(ctx, pool, fn); err != nil {
-		return err
-	}
-	o.Wake()
-	return nil
-}
 
 // rows makes the arguments of the insert: a column each.
 func (o *Outbox) rows(ctx context.Context, events []Event) ([]any, error) {

@@ -1,8 +1,6 @@
 package outbox_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -126,27 +124,4 @@ func TestQueue(t *testing.T) {
 	require.Equal(t, 1, batch.Len())
 	require.NoError(t, pool.SendBatch(t.Context(), batch).Close())
 	require.Equal(t, 2, count(t, pool))
-}
-
-func TestInTx(t *testing.T) {
-	t.Parallel()
-
-	pool, box := setup(t)
-	woken, stop := outbox.Wakes("doors")
-	failed := errors.New("no")
-	require.ErrorIs(t, box.InTx(t.Context(), pool, func(tx pgx.Tx) error {
-		require.NoError(t, box.Add(t.Context(), tx, event(uuid.New(), 1)))
-		return failed
-	}), failed)
-	require.Zero(t, count(t, pool), "an event exists only if its transaction commits")
-	require.Empty(t, woken)
-
-	for range 3 {
-		require.NoError(t, box.InTx(t.Context(), pool, func(tx pgx.Tx) error { return box.Add(context.Background(), tx, event(uuid.New(), 1)) }))
-	}
-	require.Len(t, woken, 1)
-	<-woken
-	stop()
-	box.Wake()
-	require.Empty(t, woken)
 }
