@@ -34,9 +34,10 @@ type Subscription struct {
 }
 
 // On subscribes module to the events of type E. The handler's writes, through tx, and the record that the event was
-// taken commit together, so the event takes effect once. A fault or a violated constraint parks the event; any other
-// error is taken for an outage: the whole batch is rolled back and tried again until it succeeds. So a handler has no
-// effect but through tx.
+// taken commit together, so the event takes effect once. A fault or a violated constraint parks the event, and so does a
+// panic or an error of no known kind if it stays while other events are handled; an outage (see the package's comment) has
+// the whole batch rolled back and tried again until it succeeds. So a handler has no effect but through tx, and one that
+// needs something else answers fault.Unavailable while that is away.
 func On[E outbox.Event](module string, handle func(ctx context.Context, tx pgx.Tx, e E) error) Subscription {
 	var zero E
 	source, err := outbox.SourceOf(zero.EventType())

@@ -101,6 +101,15 @@ func (c *Consumers) Positions(ctx context.Context, module string) ([]Position, e
 	return c.transport.Positions(ctx, g.Name, g.Topics)
 }
 
+// Abandoned returns positions that no group of this binary reads on from, see [Transport].
+func (c *Consumers) Abandoned(ctx context.Context) ([]Abandoned, error) {
+	groups := map[string][]string{}
+	for _, g := range c.groups {
+		groups[g.Name] = g.Topics
+	}
+	return c.transport.Abandoned(ctx, groups)
+}
+
 // Parking returns what the module has parked; nil if the module hears nothing.
 func (c *Consumers) Parking(module string) *Parking {
 	g := c.groups[module]

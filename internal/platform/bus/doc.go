@@ -15,11 +15,15 @@
 // An event that cannot succeed goes to <module>.parked, and later ones of its key behind it, while other keys go on:
 //   - its envelope or payload can't be read;
 //   - a handler refused it with a fault, or PostgreSQL with SQLSTATE class 22 or 23;
-//   - its type is unknown.
+//   - its type is unknown;
+//   - it failed for no known reason (a panic, any other error), seven times within some three seconds, while other events
+//     of the module were handled beside it.
 //
-// Everything else (no connection, a lock, a deadline, a fault of the kinds unavailable, timeout and throttled) is an
-// outage: the batch is rolled back and tried again, for ever, and nothing is parked. [Parking] shows, replays and drops
-// what is parked.
+// What says itself that it passes is an outage (no connection, a lock, a deadline, a fault of the kinds unavailable, timeout
+// and throttled): the batch is rolled back and tried again, for ever, and nothing is parked. So is a failure of no known
+// reason that hits everything there is: it is compared with its neighbours just to tell one event's fault from
+// everybody's trouble. A batch that fails is logged and counted (shop_bus_retries_total), and its age shows at /admin/bus.
+// [Parking] shows, replays and drops what is parked.
 //
 // # Unknown types
 //
@@ -32,5 +36,7 @@
 // # Transports
 //
 // Package pglog keeps the topics in platform.log, for a shop with one database; package kafka in Kafka. A topic is named
-// shop.<module>, its partitions are fixed, and an event's key is its aggregate's id.
+// shop.<module>, its partitions are fixed, and an event's key is its aggregate's id. Events are kept for three days; pglog
+// keeps one that a group has not taken for longer, but for no more than thirty, as the group may be that of a module which
+// is no more ([Consumers.Abandoned]).
 package bus

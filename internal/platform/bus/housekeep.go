@@ -17,7 +17,7 @@ func housekeeping(module string) []string {
 		name := pgx.Identifier{module, table}.Sanitize()
 		return fmt.Sprintf(`
 DELETE FROM %s WHERE %s IN (
-    SELECT %s FROM %s WHERE %s < clock_timestamp() - interval '%d seconds' ORDER BY %s LIMIT %d
+    SELECT %s FROM %s WHERE %s < now() - interval '%d seconds' ORDER BY %s LIMIT %d
 )`, name, id, id, name, at, int(retention.Seconds()), at, housekeepStep)
 	}
 	return []string{
@@ -31,6 +31,9 @@ func (m *moduleRelay) housekeep(ctx context.Context) {
 	for _, statement := range m.housekeeping {
 		for {
 			tag, err := m.pool.Exec(ctx, statement)
+			if ctx.Err() != nil {
+				return
+			}
 			if err != nil {
 				m.log.WarnContext(ctx, "cannot delete old events", "module", m.module, "error", err)
 				break
@@ -40,7 +43,7 @@ func (m *moduleRelay) housekeep(ctx context.Context) {
 			}
 		}
 	}
-	if err := m.transport.Trim(ctx, m.topic); err != nil {
+	if err := m.transport.Trim(ctx, m.topic); err != nil && ctx.Err() == nil {
 		m.log.WarnContext(ctx, "cannot trim a topic", "topic", m.topic, "error", err)
 	}
 }

@@ -9,8 +9,15 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/outbox"
+)
+
+var (
+	replayHandled   = failpoint.New("bus.replay.handled")   // a parked event was handled again, nothing is committed
+	replayCommitted = failpoint.New("bus.replay.committed") // it is parked no longer, or parked with a new reason; nobody is told
+	dropCommitted   = failpoint.New("bus.drop.committed")   // it is forgotten; nobody is told
 )
 
 // ErrNotParked means that the module has no such event parked.
@@ -47,7 +54,7 @@ func newParking(g *Group) *Parking {
 		first:   columns + ` WHERE source = $1 AND key = $2 ORDER BY id LIMIT 1`,
 		hold:    `SELECT FROM ` + keys + ` WHERE source = $1 AND key = $2 FOR UPDATE`,
 		remove:  `DELETE FROM ` + parked + ` WHERE id = $1`,
-		explain: `UPDATE ` + parked + ` SET reason = $2, parked_at = clock_timestamp() WHERE id = $1`,
+		explain: `UPDATE ` + parked + ` SET reason = $2 WHERE id = $1`,
 		free: `DELETE FROM ` + keys + ` WHERE source = $1 AND key = $2
 AND NOT EXISTS (SELECT FROM ` + parked + ` WHERE source = $1 AND key = $2)`,
 		count: `SELECT count(*) FROM ` + parked,
@@ -106,9 +113,11 @@ func (p *Parking) Replay(ctx context.Context, event uuid.UUID, record Record) (R
 			left, failed, err = p.replayFirst(ctx, tx, named.Source, named.Key, record)
 			return err
 		})
-		switch {
-		case err != nil:
+		if err != nil {
 			return r, err
+		}
+		replayCommitted.Hit()
+		switch {
 		case failed != nil:
 			r.Failed = failed.Error()
 			return r, nil
@@ -139,11 +148,13 @@ func (p *Parking) replayFirst(ctx context.Context, tx pgx.Tx, source string, key
 	if _, err := tx.Exec(ctx, `SET CONSTRAINTS ALL IMMEDIATE`); err != nil {
 		return false, nil, err
 	}
-	failed = p.group.inSavepoint(ctx, tx, true, first.Envelope)
+	failed, err = p.group.inSavepoint(ctx, tx, true, first.Envelope)
 	switch {
+	case err != nil:
+		return false, nil, fmt.Errorf("replay %s: %w", first.ID, err)
 	case failed == nil:
 		_, err = tx.Exec(ctx, p.remove, first.Position)
-	case ctx.Err() == nil && poisoned(failed):
+	case ctx.Err() == nil && !outage(failed):
 		_, err = tx.Exec(ctx, p.explain, first.Position, Text(failed.Error()))
 	default:
 		return false, nil, fmt.Errorf("replay %s: %w", first.ID, failed)
@@ -154,13 +165,14 @@ func (p *Parking) replayFirst(ctx context.Context, tx pgx.Tx, source string, key
 	if err := record(ctx, tx, first, failed); err != nil {
 		return false, nil, err
 	}
+	replayHandled.Hit()
 	return true, failed, nil
 }
 
 // Drop forgets one parked event: the module will never see it. The later ones of its key stay parked until they are
 // replayed.
 func (p *Parking) Drop(ctx context.Context, event uuid.UUID, record Record) error {
-	return pgx.BeginFunc(ctx, p.group.Pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, p.group.Pool, func(tx pgx.Tx) error {
 		named, err := p.get(ctx, tx, event)
 		if err != nil {
 			return err
@@ -180,6 +192,10 @@ func (p *Parking) Drop(ctx context.Context, event uuid.UUID, record Record) erro
 		}
 		return record(ctx, tx, named, nil)
 	})
+	if err == nil {
+		dropCommitted.Hit()
+	}
+	return err
 }
 
 func scanParked(row pgx.CollectableRow) (p Parked, err error) {

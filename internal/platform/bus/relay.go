@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,8 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/leases"
 	"github.com/sasapick/shop/internal/platform/outbox"
+)
+
+var (
+	eventsPublished = failpoint.New("bus.relay.published") // acknowledged by the transport, not marked
+	eventsMarked    = failpoint.New("bus.relay.marked")    // marked
 )
 
 const (
@@ -76,8 +83,9 @@ type moduleRelay struct {
 	metrics   *relayMetrics
 	log       *slog.Logger
 
-	read, mark   string
-	housekeeping []string
+	read, mark                   string
+	housekeeping                 []string
+	observeEvery, housekeepEvery time.Duration
 }
 
 func newModuleRelay(c RelayConfig, module string, metrics *relayMetrics) *moduleRelay {
@@ -92,19 +100,23 @@ WHERE published_at IS NULL ORDER BY id LIMIT $1`,
 		mark: `
 UPDATE ` + table + ` SET published_at = clock_timestamp(), published_epoch = $2
 WHERE id = ANY($1) AND published_at IS NULL`,
-		housekeeping: housekeeping(module),
+		housekeeping: housekeeping(module), observeEvery: observeEvery, housekeepEvery: housekeepEvery,
 	}
 }
 
-// lead publishes until the lease is lost or given up.
+// lead publishes until the lease is lost or given up. What measures and what deletes runs beside it, under the same lease,
+// so that a slow question or delete delays no event.
 func (m *moduleRelay) lead(ctx context.Context, epoch int64) error {
 	defer m.metrics.forget(m.module)
 	woken, stop := outbox.Wakes(m.module)
 	defer stop()
 
-	observe, housekeep := time.NewTicker(observeEvery), time.NewTicker(housekeepEvery)
-	defer observe.Stop()
-	defer housekeep.Stop()
+	beside, end := context.WithCancel(ctx)
+	var besides sync.WaitGroup
+	besides.Go(func() { repeat(beside, m.observeEvery, m.observe) })
+	besides.Go(func() { repeat(beside, m.housekeepEvery, m.housekeep) })
+	defer besides.Wait()
+	defer end()
 
 	var lastEvent time.Time
 	batch, wait := relayBatch, firstWait
@@ -117,10 +129,9 @@ func (m *moduleRelay) lead(ctx context.Context, epoch int64) error {
 		if err != nil {
 			m.metrics.failures.WithLabelValues(m.module).Inc()
 			m.log.WarnContext(ctx, "cannot publish events; trying again", "module", m.module, "read", read, "published", published, "wait", wait, "error", err)
-			m.observe(ctx)
 			sleep(ctx, wait)
 			wait = min(2*wait, longestWait)
-			batch = min(2*batch, relayLargest) // what a partition refuses must not hide the other partitions' events
+			batch = widened(batch, err)
 			continue
 		}
 		wait = firstWait
@@ -140,14 +151,34 @@ func (m *moduleRelay) lead(ctx context.Context, epoch int64) error {
 		case <-ctx.Done():
 		case <-woken:
 		case <-timer.C:
-		case <-observe.C:
-			m.observe(ctx)
-		case <-housekeep.C:
-			m.housekeep(ctx)
 		}
 		timer.Stop()
 	}
 	return ctx.Err()
+}
+
+// widened is how many events the next round reads after err: more, if a partition refuses what it is given, because its
+// events must not hide those of the other partitions; otherwise no more than before, so that a database which fails is not
+// asked for ever more.
+func widened(batch int, err error) int {
+	if errors.As(err, new(*Refusal)) {
+		return min(2*batch, relayLargest)
+	}
+	return batch
+}
+
+// repeat does the work again and again until ctx ends.
+func repeat(ctx context.Context, every time.Duration, work func(context.Context)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			work(ctx)
+		}
+	}
 }
 
 // round publishes one batch of what is unpublished, by state and not by a cursor: a transaction that commits late, with
@@ -166,9 +197,11 @@ func (m *moduleRelay) round(ctx context.Context, epoch int64, limit int) (read, 
 		}
 	}
 	if len(acked) > 0 {
+		eventsPublished.Hit()
 		if err := m.markPublished(ctx, acked, epoch); err != nil {
 			return len(events), 0, fmt.Errorf("mark events as published: %w", err)
 		}
+		eventsMarked.Hit()
 	}
 	return len(events), len(acked), err
 }
@@ -202,6 +235,9 @@ func (m *moduleRelay) markPublished(ctx context.Context, ids []int64, epoch int6
 // observe measures the lag.
 func (m *moduleRelay) observe(ctx context.Context) {
 	rows, age, err := Lag(ctx, m.pool, m.module)
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		m.log.WarnContext(ctx, "cannot measure the lag of an outbox", "module", m.module, "error", err)
 		return

@@ -1,7 +1,9 @@
 // Package jobs does each module's recurring work on one instance of the shop at a time.
 //
-// Every job has a lease of its own, job.<name>, so that the jobs spread over the instances and one that hangs holds up
-// no other. A job may run twice at once for a moment (its holder was stopped and woke again), so what it does is decided
+// Every job has a lease of its own, job.<name>, so that one that hangs holds up no other. An instance keeps a lease for a
+// few minutes and then, when the job is due, leaves that run to whoever asks first, which is another instance if there
+// is one. So instances that come later get their share, and nobody has to know how many there are; an instance that is
+// alone runs the job a second late, once in those minutes. Nothing is run more often for it. A job may run twice at once for a moment (its holder was stopped and woke again), so what it does is decided
 // by compare-and-set on rows, like everything else.
 package jobs
 
@@ -19,14 +21,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/leases"
 )
+
+var (
+	runBegun = failpoint.New("jobs.run.begun") // a job is about to run
+	runEnded = failpoint.New("jobs.run.ended") // it has run, nothing is noted
+)
+
+const turn = 2 * time.Minute // at least half, at most one and a half of it
 
 // Runner runs jobs.
 type Runner struct {
 	leases *leases.Leases
 	jobs   []Job
 	log    *slog.Logger
+	turn   time.Duration
 
 	runs    *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
@@ -48,7 +59,7 @@ type Status struct {
 func NewRunner(l *leases.Leases, r prometheus.Registerer, log *slog.Logger, jobs ...Job) (*Runner, error) {
 	with := promauto.With(r)
 	runner := &Runner{
-		leases: l, jobs: jobs, log: log, status: map[string]Status{},
+		leases: l, jobs: jobs, log: log, turn: turn, status: map[string]Status{},
 		runs: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "shop_job_runs_total", Help: "Runs of a job on this instance, by outcome: ok, failed.",
 		}, []string{"job", "outcome"}),
@@ -100,20 +111,24 @@ func (r *Runner) Status() []Status {
 	return all
 }
 
-// lead runs the job again and again while this instance holds its lease. The first run is spread, so that the jobs of a
-// shop that starts don't all run at once.
+// lead runs the job again and again while it is this instance's turn. The first run is spread, so that the jobs of a shop
+// that starts don't all run at once.
 func (r *Runner) lead(ctx context.Context, j Job) error {
 	r.note(j.Name, func(s *Status) { s.Leads = true })
 	defer r.note(j.Name, func(s *Status) { s.Leads = false })
+	ran := false
 	timer := time.NewTimer(rand.N(min(j.Every, time.Second)))
 	defer timer.Stop()
-	for {
+	for end := time.Now().Add(r.turn/2 + rand.N(r.turn)); ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
 		}
-		_ = r.run(ctx, j) // logged and kept there
+		if ran && time.Now().After(end) {
+			return leases.ErrYield // the next one runs it at once
+		}
+		_, ran = r.run(ctx, j), true // an error is logged and kept there
 		timer.Reset(j.Every - j.Every/10 + rand.N(j.Every/5+1))
 	}
 }
@@ -143,7 +158,10 @@ func (r *Runner) run(ctx context.Context, j Job) (err error) {
 			}
 		})
 	}()
-	return j.Run(ctx)
+	runBegun.Hit()
+	err = j.Run(ctx)
+	runEnded.Hit()
+	return err
 }
 
 func (r *Runner) note(job string, change func(*Status)) {

@@ -22,10 +22,21 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sasapick/shop/internal/platform/failpoint"
+)
+
+var (
+	leaseTaken   = failpoint.New("leases.hold.taken")   // the lease is ours, nothing is done under it
+	leaseRenewed = failpoint.New("leases.hold.renewed") // the server has renewed it, we have not noted that
 )
 
 // ErrLost is the cause of a context that ended because the lease did, and what [Check] returns to a former holder.
 var ErrLost = errors.New("the lease is lost")
+
+// ErrYield is what work returns to give up its lease for another instance to take: it is not asked for again before the
+// others have had the time to.
+var ErrYield = errors.New("the lease is another's turn")
 
 // errReleased ends the context of work that has returned.
 var errReleased = errors.New("the lease is released")
@@ -80,8 +91,11 @@ func (l *Leases) Hold(ctx context.Context, name string, work func(ctx context.Co
 			pause(ctx, l.askEvery)
 			continue
 		}
+		leaseTaken.Hit()
 		if err := l.lead(ctx, name, epoch, sent, work); err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "gave up a lease", "lease", name, "error", err)
+			if !errors.Is(err, ErrYield) {
+				slog.WarnContext(ctx, "gave up a lease", "lease", name, "error", err)
+			}
 			pause(ctx, 2*l.askEvery)
 		}
 	}
@@ -200,6 +214,7 @@ RETURNING leases.name`, names, epochs, l.holder, l.lifetime)
 		}
 		return
 	}
+	leaseRenewed.Hit()
 	for _, name := range renewed {
 		// A timer that has fired has cancelled the context for good: a late renewal revives nothing.
 		held[name].end.Reset(time.Until(l.deadline(sent)))

@@ -83,7 +83,8 @@ func (h *HTTP) existing(module string) (*bus.Parking, error) {
 
 type showOutput struct {
 	Body struct {
-		Items []Module `json:"items" doc:"The modules."`
+		Items     []Module    `json:"items" doc:"The modules."`
+		Abandoned []Abandoned `json:"abandoned" doc:"Positions of removed modules and subscriptions, for which the bus keeps events; after 30 days it keeps them no longer."`
 	}
 }
 
@@ -95,6 +96,14 @@ func (h *HTTP) show(ctx context.Context, _ *struct{}) (*showOutput, error) {
 			return nil, err
 		}
 		out.Body.Items = append(out.Body.Items, m)
+	}
+	abandoned, err := h.config.Consumers.Abandoned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Abandoned = []Abandoned{}
+	for _, a := range abandoned {
+		out.Body.Abandoned = append(out.Body.Abandoned, Abandoned{Group: a.Group, Position: position(a.Position)})
 	}
 	return out, nil
 }
@@ -119,7 +128,7 @@ func (h *HTTP) module(ctx context.Context, name string) (m Module, err error) {
 		return m, nil
 	}
 	for _, p := range positions {
-		m.Positions = append(m.Positions, Position{Topic: p.Topic, Partition: p.Partition, Done: p.Done, End: p.End, Lag: p.End - p.Done})
+		m.Positions = append(m.Positions, position(p))
 	}
 	return m, nil
 }

@@ -89,6 +89,14 @@ func TestHTTP(t *testing.T) {
 		{Module: s.Hearer, Parked: 5, Positions: []admin.Position{{Topic: bus.Topic(s.Source), Done: 5, End: 5}}},
 	}, shown.Items)
 
+	s.Exec(`INSERT INTO platform.cursors VALUES ('shop.gone', $1, 2)`, bus.Topic(s.Source))
+	var left struct{ Abandoned []admin.Abandoned }
+	require.Equal(t, http.StatusOK, s.ask(auth.Manager, "GET", "", &left))
+	require.Len(t, left.Abandoned, 1)
+	require.Positive(t, left.Abandoned[0].AgeMS)
+	left.Abandoned[0].AgeMS = 0
+	require.Equal(t, admin.Abandoned{Group: "shop.gone", Position: admin.Position{Topic: bus.Topic(s.Source), Done: 2, End: 5, Lag: 3}}, left.Abandoned[0])
+
 	var page web.Page[admin.ParkedEvent]
 	require.Equal(t, http.StatusOK, s.ask(auth.Manager, "GET", parked+"?limit=3", &page))
 	require.Len(t, page.Items, 3)

@@ -25,6 +25,17 @@ type Position struct {
 	Done      int64  `json:"done" doc:"The position after the last event that it has taken."`
 	End       int64  `json:"end" doc:"The position after the last event that there is."`
 	Lag       int64  `json:"lag" doc:"How many are left."`
+	AgeMS     int64  `json:"age_ms" doc:"How long the first of them has been on the bus; 0: none is left."`
+}
+
+// Abandoned is a position that no module reads on from.
+type Abandoned struct {
+	Group string `json:"group" example:"shop.coupons" doc:"The group that is gone, or that hears the topic no longer."`
+	Position
+}
+
+func position(p bus.Position) Position {
+	return Position{Topic: p.Topic, Partition: p.Partition, Done: p.Done, End: p.End, Lag: p.End - p.Done, AgeMS: p.Age.Milliseconds()}
 }
 
 // ParkedEvent is an event that a module could not handle, or one behind it.

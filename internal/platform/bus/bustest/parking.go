@@ -215,16 +215,7 @@ func unknownTypeIsParked(t *testing.T, w *World) {
 	require.Zero(t, w.Int(`SELECT count(*) FROM `+w.Hearer+`.parked WHERE key = $1`, other))
 	stop()
 
-	newer, err := bus.NewConsumers(bus.ConsumersConfig{
-		Subscriptions: []bus.Subscription{
-			{Module: w.Hearer, Source: w.Source, Type: w.Type("happened"), Handle: w.hear},
-			{Module: w.Hearer, Source: w.Source, Type: w.Type("invented"), Handle: w.hear},
-		},
-		Known: []string{w.Type("happened"), w.Type("ignored"), w.Type("invented")},
-		Pool:  w.pool, Transport: w.Transport, Logger: w.logger(),
-	})
-	require.NoError(t, err)
-	parking := newer.Parking(w.Hearer)
+	parking := w.Newer(w.Transport).Parking(w.Hearer)
 	parked, err := parking.List(t.Context(), 0, 1)
 	require.NoError(t, err)
 	_, err = parking.Replay(t.Context(), parked[0].ID, func(context.Context, pgx.Tx, bus.Parked, error) error { return nil })

@@ -31,6 +31,10 @@ type Adapter struct {
 	Open func(t testing.TB, pool *pgxpool.Pool) bus.Transport
 	// Rewind forgets how far the group is, as if it had died before it could keep that.
 	Rewind func(t testing.TB, pool *pgxpool.Pool, group, topic string)
+	// Env tells another process of the test, see [Child], where the transport is; nil: it can be found without.
+	Env []string
+	// Points are the transport's own failpoints.
+	Points []string
 }
 
 // World is a fresh database with two modules: one publishes, the other hears and writes down what it heard.
@@ -152,14 +156,27 @@ func (w *World) Relay(holder string, transport bus.Transport) (stop func()) {
 
 // Consumers returns the hearer's group on a transport, not started.
 func (w *World) Consumers(transport bus.Transport) *bus.Consumers {
+	return w.consumers(transport, []string{w.Type("happened"), w.Type("ignored")}, w.Type("happened"))
+}
+
+// Newer is the group of the next release, which knows one more type, "invented", and hears it.
+func (w *World) Newer(transport bus.Transport) *bus.Consumers {
+	return w.consumers(transport, []string{w.Type("happened"), w.Type("ignored"), w.Type("invented")}, w.Type("happened"), w.Type("invented"))
+}
+
+func (w *World) consumers(transport bus.Transport, known []string, heard ...string) *bus.Consumers {
 	w.t.Helper()
-	consumers, err := bus.NewConsumers(bus.ConsumersConfig{
-		Subscriptions: []bus.Subscription{{Module: w.Hearer, Source: w.Source, Type: w.Type("happened"), Handle: w.hear}},
-		Known:         []string{w.Type("happened"), w.Type("ignored")},
-		Pool:          w.pool, Transport: transport, Logger: w.logger(),
-	})
+	consumers, err := w.group(transport, w.logger(), known, heard...)
 	require.NoError(w.t, err)
 	return consumers
+}
+
+func (w *World) group(transport bus.Transport, log *slog.Logger, known []string, heard ...string) (*bus.Consumers, error) {
+	var subscriptions []bus.Subscription
+	for _, typ := range heard {
+		subscriptions = append(subscriptions, bus.Subscription{Module: w.Hearer, Source: w.Source, Type: typ, Handle: w.hear})
+	}
+	return bus.NewConsumers(bus.ConsumersConfig{Subscriptions: subscriptions, Known: known, Pool: w.pool, Transport: transport, Logger: log})
 }
 
 // Consume starts the hearer's group, as one instance of the shop, until stop or the end of the test.
@@ -238,6 +255,15 @@ func (w *World) EventuallyHeard(n int64, keys ...uuid.UUID) {
 		w.Eventually(func() bool { return int64(len(w.Heard(key))) >= n }, "%d events", n)
 		require.Equal(w.t, want, w.Heard(key))
 	}
+}
+
+// AllHeardOnce requires that the outbox's events and those that took effect are the same, each once.
+func (w *World) AllHeardOnce() {
+	w.t.Helper()
+	rows := w.Int(`SELECT count(*) FROM ` + w.Source + `.outbox`)
+	require.Positive(w.t, rows)
+	require.Equal(w.t, rows, w.Int(`SELECT count(*) FROM `+w.Hearer+`.heard`))
+	require.Equal(w.t, rows, w.Int(`SELECT count(DISTINCT event_id) FROM `+w.Hearer+`.heard JOIN `+w.Source+`.outbox USING (event_id)`))
 }
 
 // Eventually polls until the condition holds.

@@ -40,9 +40,9 @@ func (k *Kafka) Consume(ctx context.Context, g *bus.Group) (err error) {
 		<-logged
 	}()
 
-	claims := &claims{group: g, slots: make(chan struct{}, k.config.Parallel)}
+	g.Limit(k.config.Parallel)
 	for ctx.Err() == nil { // once around for each rebalancing
-		if err := group.Consume(ctx, g.Topics, claims); err != nil && !errors.Is(err, context.Canceled) {
+		if err := group.Consume(ctx, g.Topics, claims{g}); err != nil && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("consume as %s: %w", g.Name, err)
 		}
 	}
@@ -50,34 +50,28 @@ func (k *Kafka) Consume(ctx context.Context, g *bus.Group) (err error) {
 }
 
 // claims handles the partitions of one group, each in its goroutine.
-type claims struct {
-	group *bus.Group
-	slots chan struct{} // so that a group leaves connections of the pool to requests
-}
+type claims struct{ group *bus.Group }
 
-func (c *claims) Setup(sarama.ConsumerGroupSession) error   { return nil }
-func (c *claims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+func (c claims) Setup(sarama.ConsumerGroupSession) error   { return nil }
+func (c claims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
 // ConsumeClaim handles batches until the partition is taken away. The offset is marked after the commit: if we die
 // between the two, the events come again and the inbox knows them.
-func (c *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+func (c claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	ctx := session.Context()
 	for {
-		messages := gather(ctx, claim.Messages())
+		messages := first(ctx, claim.Messages())
 		if len(messages) == 0 {
 			return nil
 		}
-		select {
-		case c.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
-		events := make([]bus.Envelope, len(messages))
-		for i, m := range messages {
-			events[i] = decode(m)
-		}
-		_, err := c.group.Take(ctx, func(context.Context, pgx.Tx) ([]bus.Envelope, error) { return events, nil }, nil)
-		<-c.slots
+		var events []bus.Envelope
+		_, err := c.group.Take(ctx, func(context.Context, pgx.Tx) ([]bus.Envelope, error) {
+			messages = more(messages, claim.Messages()) // those that have come while others failed show whose fault that was
+			for _, m := range messages[len(events):] {
+				events = append(events, decode(m))
+			}
+			return events, nil
+		}, nil)
 		if err != nil { // the partition is somebody else's now, and so are these events
 			return nil
 		}
@@ -85,8 +79,8 @@ func (c *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	}
 }
 
-// gather waits for a message and takes what else has come, up to a batch. Empty: there is no more.
-func gather(ctx context.Context, from <-chan *sarama.ConsumerMessage) (messages []*sarama.ConsumerMessage) {
+// first waits for a message. Empty: there is no more.
+func first(ctx context.Context, from <-chan *sarama.ConsumerMessage) (messages []*sarama.ConsumerMessage) {
 	select {
 	case m, ok := <-from:
 		if !ok {
@@ -96,6 +90,11 @@ func gather(ctx context.Context, from <-chan *sarama.ConsumerMessage) (messages 
 	case <-ctx.Done():
 		return nil
 	}
+	return messages
+}
+
+// more adds what has come, up to a batch.
+func more(messages []*sarama.ConsumerMessage, from <-chan *sarama.ConsumerMessage) []*sarama.ConsumerMessage {
 	for len(messages) < bus.BatchSize {
 		select {
 		case m, ok := <-from:

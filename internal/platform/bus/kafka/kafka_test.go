@@ -2,6 +2,8 @@ package kafka_test
 
 import (
 	"log/slog"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/IBM/sarama"
@@ -17,6 +19,15 @@ import (
 
 // sarama's metrics library keeps one goroutine for the whole process.
 func TestMain(m *testing.M) {
+	bustest.Child(func(*pgxpool.Pool) bus.Transport {
+		k, err := kafka.New(kafka.Config{
+			Brokers: strings.Split(os.Getenv(brokersEnv), ","), Partitions: 3, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		})
+		if err != nil {
+			panic(err)
+		}
+		return k
+	})
 	bustest.Main(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }
 
@@ -30,6 +41,8 @@ func open(t testing.TB, brokers []string) *kafka.Kafka {
 	return k
 }
 
+const brokersEnv = "KAFKA_TEST_CHILD_BROKERS"
+
 // adapter runs against brokers.
 func adapter(brokers []string) bustest.Adapter {
 	return bustest.Adapter{
@@ -40,6 +53,7 @@ func adapter(brokers []string) bustest.Adapter {
 			defer admin.Close()
 			require.NoError(t, admin.DeleteConsumerGroup(group))
 		},
+		Env: []string{brokersEnv + "=" + strings.Join(brokers, ",")}, Points: []string{"bus.kafka.acked"},
 	}
 }
 

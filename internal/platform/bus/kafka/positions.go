@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -11,6 +13,11 @@ import (
 
 // Trim does nothing: the topics have a retention of their own.
 func (k *Kafka) Trim(context.Context, string) error { return nil }
+
+// Abandoned returns nothing: a topic keeps nothing for a group.
+func (k *Kafka) Abandoned(context.Context, map[string][]string) ([]bus.Abandoned, error) {
+	return nil, nil
+}
 
 // Positions asks the brokers for the group's offsets and the ends of its partitions.
 func (k *Kafka) Positions(ctx context.Context, group string, topics []string) ([]bus.Position, error) {
@@ -32,6 +39,10 @@ func (k *Kafka) Positions(ctx context.Context, group string, topics []string) ([
 	if err != nil {
 		return nil, fmt.Errorf("ask for the offsets of %s: %w", group, err)
 	}
+	consumer, err := sarama.NewConsumerFromClient(client) // not closed: that would close the client
+	if err != nil {
+		return nil, fmt.Errorf("read from Kafka: %w", err)
+	}
 	var positions []bus.Position
 	for _, name := range topics {
 		for _, p := range wanted[name] {
@@ -42,14 +53,43 @@ func (k *Kafka) Positions(ctx context.Context, group string, topics []string) ([
 			if err != nil {
 				return nil, fmt.Errorf("ask for the end of %s/%d: %w", name, p, err)
 			}
-			done := int64(0)
-			if block := offsets.GetBlock(name, p); block != nil && block.Offset >= 0 {
-				done = block.Offset
-			} else if done, err = client.GetOffset(name, p, sarama.OffsetOldest); err != nil {
+			oldest, err := client.GetOffset(name, p, sarama.OffsetOldest)
+			if err != nil {
 				return nil, fmt.Errorf("ask for the start of %s/%d: %w", name, p, err)
 			}
-			positions = append(positions, bus.Position{Topic: name, Partition: p, Done: done, End: end})
+			position := bus.Position{Topic: name, Partition: p, Done: oldest, End: end}
+			if block := offsets.GetBlock(name, p); block != nil {
+				position.Done = max(block.Offset, oldest) // what the topic has dropped is not left to take
+			}
+			if position.Done < end {
+				if position.Age, err = k.age(ctx, consumer, position); err != nil {
+					return nil, err
+				}
+			}
+			positions = append(positions, position)
 		}
 	}
 	return positions, nil
+}
+
+// age reads the first event behind the position. A position that has been passed by what the topic drops has no age.
+func (k *Kafka) age(ctx context.Context, consumer sarama.Consumer, at bus.Position) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.sarama.Net.DialTimeout)
+	defer cancel()
+	partition, err := consumer.ConsumePartition(at.Topic, at.Partition, at.Done)
+	if errors.Is(err, sarama.ErrOffsetOutOfRange) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read %s/%d: %w", at.Topic, at.Partition, err)
+	}
+	defer func() { _ = partition.Close() }()
+	select {
+	case m := <-partition.Messages():
+		return max(time.Since(m.Timestamp), 0), nil
+	case err := <-partition.Errors():
+		return 0, err
+	case <-ctx.Done():
+		return 0, fmt.Errorf("read %s/%d: %w", at.Topic, at.Partition, ctx.Err())
+	}
 }

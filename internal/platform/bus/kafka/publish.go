@@ -11,7 +11,10 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/sasapick/shop/internal/platform/bus"
+	"github.com/sasapick/shop/internal/platform/failpoint"
 )
+
+var produceAcked = failpoint.New("bus.kafka.acked") // brokers have acknowledged events, nobody is told
 
 const (
 	chunkEvents = 500
@@ -57,6 +60,9 @@ func (k *Kafka) Publish(ctx context.Context, name string, events []bus.Envelope)
 			wave[p] = t.batch(p, chunks[0].records)
 		}
 		failed := k.send(ctx, client, t, wave)
+		if len(failed) < len(wave) {
+			produceAcked.Hit()
+		}
 		for p, chunks := range pending {
 			if err := failed[p]; err != nil {
 				// Whether it was appended is unknown, so its sequence numbers are not used again: the next Publish has a new
@@ -64,7 +70,7 @@ func (k *Kafka) Publish(ctx context.Context, name string, events []bus.Envelope)
 				t.producer, t.ensured = nil, false
 				for _, c := range chunks {
 					for _, i := range c.events {
-						results[i] = err
+						results[i] = &bus.Refusal{Partition: p, Err: err}
 					}
 				}
 				delete(pending, p)

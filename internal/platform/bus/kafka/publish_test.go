@@ -3,6 +3,7 @@ package kafka
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/google/uuid"
@@ -22,6 +23,10 @@ func TestRepetition(t *testing.T) {
 	name := bus.Topic("doors" + uuid.NewString()[:8])
 	key := uuid.New()
 	tp := k.topic(name)
+	require.Eventually(t, func() bool { // a broker that has just made its first topic has no numbers to give yet
+		_, _, err := k.prepare(tp, nil)
+		return err == nil
+	}, 20*time.Second, 100*time.Millisecond)
 	for round := range 3 {
 		pending, client, err := k.prepare(tp, []bus.Envelope{{Key: key}, {Key: key}})
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -18,7 +19,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sasapick/shop/internal/platform/bus"
+	"github.com/sasapick/shop/internal/platform/failpoint"
 )
+
+var eventsAppended = failpoint.New("bus.pglog.appended") // the append has committed, the relay is not told
 
 const (
 	busyPoll = 50 * time.Millisecond
@@ -82,6 +86,7 @@ func (l *Log) Publish(ctx context.Context, topic string, events []bus.Envelope) 
 		}
 		return results
 	}
+	eventsAppended.Hit()
 	l.wake(topic)
 	return results
 }
@@ -201,7 +206,7 @@ SELECT position FROM platform.cursors WHERE consumer = $1 AND topic = $2 FOR UPD
 		if err != nil {
 			return nil, fmt.Errorf("lock the cursor: %w", err)
 		}
-		events, last, err = after(ctx, tx, topic, position)
+		events, last, err = between(ctx, tx, topic, position, math.MaxInt64)
 		return events, err
 	}
 	done := func(ctx context.Context, tx pgx.Tx) error {
@@ -215,11 +220,15 @@ UPDATE platform.cursors SET position = $3 WHERE consumer = $1 AND topic = $2`, g
 	return g.Take(ctx, read, done)
 }
 
-// after reads a batch of the events after the position, and the position of the last.
-func after(ctx context.Context, tx pgx.Tx, topic string, position int64) (events []bus.Envelope, last int64, err error) {
-	rows, _ := tx.Query(ctx, `
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// between reads a batch of the events after one position and up to another, and the position of the last.
+func between(ctx context.Context, db querier, topic string, position, end int64) (events []bus.Envelope, last int64, err error) {
+	rows, _ := db.Query(ctx, `
 SELECT position, event_id, type, key, aggregate_version, occurred_at, traceparent, data FROM platform.log
-WHERE topic = $1 AND position > $2 ORDER BY position LIMIT $3`, topic, position, bus.BatchSize)
+WHERE topic = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT $4`, topic, position, end, bus.BatchSize)
 	e := bus.Envelope{Source: bus.ModuleOf(topic)}
 	_, err = pgx.ForEachRow(rows, []any{&last, &e.ID, &e.Type, &e.Key, &e.AggregateVersion, &e.OccurredAt, &e.TraceParent, &e.Data}, func() error {
 		events = append(events, e)
@@ -230,36 +239,4 @@ WHERE topic = $1 AND position > $2 ORDER BY position LIMIT $3`, topic, position,
 		return nil, 0, fmt.Errorf("read the log: %w", err)
 	}
 	return events, last, nil
-}
-
-// Trim deletes events that are old and that every group has taken: an event that a group still has to take is kept for
-// as long as that lasts.
-func (l *Log) Trim(ctx context.Context, topic string) error {
-	for {
-		tag, err := l.pool.Exec(ctx, `
-DELETE FROM platform.log
-WHERE topic = $1 AND position IN (
-    SELECT position FROM platform.log
-    WHERE topic = $1 AND appended_at < clock_timestamp() - $2::interval
-      AND position <= coalesce((SELECT min(position) FROM platform.cursors WHERE topic = $1), position)
-    ORDER BY position LIMIT $3
-)`, topic, bus.TopicRetention, trimStep)
-		if err != nil {
-			return fmt.Errorf("trim %s: %w", topic, err)
-		}
-		if tag.RowsAffected() < trimStep {
-			return nil
-		}
-	}
-}
-
-// Positions says how far the group is.
-func (l *Log) Positions(ctx context.Context, group string, topics []string) ([]bus.Position, error) {
-	rows, _ := l.pool.Query(ctx, `
-SELECT wanted.topic, 0::int, coalesce(cursors.position, 0), coalesce(log_heads.position, 0)
-FROM unnest($2::text[]) AS wanted (topic)
-LEFT JOIN platform.log_heads ON log_heads.topic = wanted.topic
-LEFT JOIN platform.cursors ON cursors.topic = wanted.topic AND cursors.consumer = $1
-ORDER BY wanted.topic`, group, topics)
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[bus.Position])
 }

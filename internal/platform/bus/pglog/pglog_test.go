@@ -17,7 +17,10 @@ import (
 	"github.com/sasapick/shop/internal/platform/pgtest"
 )
 
-func TestMain(m *testing.M) { bustest.Main(m) }
+func TestMain(m *testing.M) {
+	bustest.Child(func(pool *pgxpool.Pool) bus.Transport { return pglog.New(pool) })
+	bustest.Main(m)
+}
 
 var adapter = bustest.Adapter{
 	Open: func(_ testing.TB, pool *pgxpool.Pool) bus.Transport { return pglog.New(pool) },
@@ -26,6 +29,7 @@ var adapter = bustest.Adapter{
 		require.NoError(t, err)
 		require.EqualValues(t, 1, tag.RowsAffected())
 	},
+	Points: []string{"bus.pglog.appended"},
 }
 
 func TestConformance(t *testing.T) {
@@ -113,15 +117,33 @@ func TestTrim(t *testing.T) {
 UPDATE platform.log SET appended_at = now() - interval '3 days 1 minute' WHERE position <= 6;
 INSERT INTO platform.cursors VALUES ('shop.alarms', 'shop.doors', 9), ('shop.heating', 'shop.doors', 4)`)
 	require.NoError(t, err)
-	require.NoError(t, log.Trim(t.Context(), "shop.doors"))
-	require.NoError(t, log.Trim(t.Context(), "shop.windows"))
-
+	trim := func() {
+		require.NoError(t, log.Trim(t.Context(), "shop.doors"))
+		require.NoError(t, log.Trim(t.Context(), "shop.windows"))
+	}
 	first := func(topic string) (n int) {
 		require.NoError(t, pool.QueryRow(t.Context(), `SELECT min(position) FROM platform.log WHERE topic = $1`, topic).Scan(&n))
 		return n
 	}
+	trim()
 	require.Equal(t, 5, first("shop.doors"), "what a group still has to take is kept")
 	require.Equal(t, 7, first("shop.windows"))
+
+	// The shop has no module heating any more, and alarms hears no doors: their cursors are told of, and hold the log no
+	// longer than a month.
+	abandoned, err := log.Abandoned(t.Context(), map[string][]string{"shop.alarms": {"shop.doors", "shop.windows"}})
+	require.NoError(t, err)
+	require.Len(t, abandoned, 1)
+	require.Greater(t, abandoned[0].Age, bus.TopicRetention)
+	abandoned[0].Age = 0
+	require.Equal(t, bus.Abandoned{Group: "shop.heating", Position: bus.Position{Topic: "shop.doors", Done: 4, End: 10}}, abandoned[0])
+	abandoned, err = log.Abandoned(t.Context(), map[string][]string{"shop.alarms": {"shop.windows"}, "shop.heating": {"shop.windows"}})
+	require.NoError(t, err)
+	require.Len(t, abandoned, 2)
+	_, err = pool.Exec(t.Context(), `UPDATE platform.log SET appended_at = now() - interval '30 days 1 minute' WHERE topic = 'shop.doors' AND position = 5`)
+	require.NoError(t, err)
+	trim()
+	require.Equal(t, 6, first("shop.doors"), "not for ever")
 }
 
 func TestRequire(t *testing.T) {
