@@ -19,8 +19,8 @@ import (
 
 const module = "accounts"
 
-// Module hosts accounts in this process: its contract, the keys that tokens are verified with, its routes, what it hears
-// and what it does by the clock.
+// Module hosts accounts in this process: its contract, the keys that tokens are verified with, its routes, what it hears,
+// what it does by the clock, and what must hold of its books.
 var Module = fx.Module(module,
 	platformfx.Own(module),
 	fx.Provide(
@@ -36,6 +36,7 @@ var Module = fx.Module(module,
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Subscriptions(app.Subscriptions),
 		platformfx.Jobs(app.Jobs),
+		platformfx.Books(app.Books),
 	),
 )
 

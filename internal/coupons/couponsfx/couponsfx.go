@@ -8,6 +8,7 @@ import (
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/app"
 	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/platformfx"
@@ -26,12 +27,24 @@ var Module = fx.Module(name,
 		func(s *app.Service) coupons.Service { return s },
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
+		platformfx.Books(app.Books),
 	),
 )
 
+type parts struct {
+	fx.In
+
+	Lifecycle fx.Lifecycle
+	Pool      *pgxpool.Pool
+	Outbox    *outbox.Outbox
+	Audit     *audit.Log
+	Clock     clock.Clock
+	Flights   batch.Limits `optional:"true"`
+}
+
 // newService ends the service before the pool that it writes to: fx stops in the reverse order of making.
-func newService(lc fx.Lifecycle, pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, c clock.Clock) *app.Service {
-	s := app.NewService(pool, events, log, c)
-	lc.Append(fx.StopHook(s.Close))
+func newService(p parts) *app.Service {
+	s := app.NewService(p.Pool, p.Outbox, p.Audit, p.Clock, p.Flights)
+	p.Lifecycle.Append(fx.StopHook(s.Close))
 	return s
 }

@@ -5,10 +5,15 @@
 package books
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"slices"
+	"strconv"
 	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
@@ -22,7 +27,7 @@ const (
 type Invariant struct {
 	Module string
 	Name   string // what the module calls it: stock.on_hand
-	Says   string // a sentence for people: on hand is the sum of the movements
+	Says   string // a sentence for people, without a capital or a full stop: on hand is the sum of the movements
 	// Check looks at everything that may have changed since the checkpoint from, which is what a sound look left in
 	// [Finding.Through]; "" is everything there is. It changes nothing, and names at most MostWrong mismatches.
 	Check func(ctx context.Context, from string) (Finding, error)
@@ -52,9 +57,49 @@ func Wrong(subject fmt.Stringer, format string, args ...any) Mismatch {
 	return Mismatch{Subject: subject.String(), Detail: fmt.Sprintf(format, args...)}
 }
 
-// both are the mismatches of the second look whose subjects were wrong in the first one too.
-func both(first, second []Mismatch) []Mismatch {
-	return slices.DeleteFunc(slices.Clone(second), func(m Mismatch) bool {
-		return !slices.ContainsFunc(first, func(f Mismatch) bool { return f.Subject == m.Subject })
+// Late is how long after it began to make ids a transaction may still commit: a checkpoint stays behind the present by that.
+const Late = 5 * time.Minute
+
+// FirstID is the least UUIDv7 of that millisecond. What has an id from it on was begun then or later, by the clock of who made it.
+func FirstID(at time.Time) uuid.UUID {
+	id := uuid.UUID{6: 0x70, 8: 0x80}
+	ms := at.UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	return id
+}
+
+// Span reads a checkpoint that is an id: a look is at the ids from since on, and the next look from through on. What is older than
+// least, unless that is zero, is not looked at, however old the checkpoint.
+func Span(from string, least time.Time) (since, through uuid.UUID, err error) {
+	if from != "" {
+		if since, err = uuid.Parse(from); err != nil {
+			return since, through, fmt.Errorf("read the checkpoint: %w", err)
+		}
+	}
+	if !least.IsZero() {
+		since = later(since, FirstID(least))
+	}
+	return since, later(since, FirstID(time.Now().Add(-Late))), nil
+}
+
+func later(a, b uuid.UUID) uuid.UUID {
+	if bytes.Compare(a[:], b[:]) < 0 {
+		return b
+	}
+	return a
+}
+
+// Snapshot runs the reads of one look at one instant. They may take as long as ctx allows, whatever the pool's own limit is.
+func Snapshot(ctx context.Context, pool *pgxpool.Pool, read func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if until, ok := ctx.Deadline(); ok {
+			limit := strconv.FormatInt(max(1, time.Until(until).Milliseconds()), 10)
+			if _, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, limit); err != nil {
+				return fmt.Errorf("limit the look: %w", err)
+			}
+		}
+		return read(tx)
 	})
 }

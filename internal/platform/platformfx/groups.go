@@ -1,5 +1,5 @@
 // Package platformfx wires the platform for fx, and names the groups through which modules hand in what they bring: routes,
-// subscriptions and jobs.
+// subscriptions, jobs and books.
 package platformfx
 
 import (

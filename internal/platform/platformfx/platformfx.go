@@ -16,6 +16,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/batch"
+	"github.com/sasapick/shop/internal/platform/books"
 	"github.com/sasapick/shop/internal/platform/bus"
 	busadmin "github.com/sasapick/shop/internal/platform/bus/admin"
 	"github.com/sasapick/shop/internal/platform/bus/kafka"
@@ -24,6 +25,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/jobs"
 	"github.com/sasapick/shop/internal/platform/leases"
+	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/redis"
 	"github.com/sasapick/shop/internal/platform/switches"
@@ -45,21 +47,25 @@ var Module = fx.Module("platform",
 		newSwitches,
 		newVerifier,
 		newAPI,
+		newAuditor,
+		Books(platformBooks),
+		Books(busBooks),
 	),
 )
 
 // Workers runs the relay, the consumers and the jobs of the modules that are wired, and puts their routes on the API.
 func Workers(known []string) fx.Option {
 	return fx.Module("workers",
-		fx.Provide(newTransport),
+		fx.Provide(newTransport, Jobs(newAudits)),
 		fx.Invoke(
 			func(api *web.API, in handedIn) {
 				for _, r := range in.Routes {
 					r.Routes(api)
 				}
 			},
-			func(api *web.API, d *pg.Databases, s *switches.Store) {
+			func(api *web.API, d *pg.Databases, s *switches.Store, a *books.Auditor) {
 				audit.NewHTTP(auditSources(d)).Routes(api)
+				books.NewHTTP(a).Routes(api)
 				s.Routes(api)
 			},
 			func(w worker, d *pg.Databases, t bus.Transport, r *prometheus.Registry, log *slog.Logger, api *web.API, c clock.Clock, in handedIn) error {
@@ -93,6 +99,7 @@ func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	r.MustRegister(batch.Collectors()...)
+	r.MustRegister(outbox.Collectors()...)
 	return r
 }
 

@@ -23,5 +23,6 @@ var Module = fx.Module(name,
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Routes(app.NewGate),
+		platformfx.Books(app.Books),
 	),
 )

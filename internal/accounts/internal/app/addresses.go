@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"regexp"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/batch"
 )
 
 const maxAddresses = 50
@@ -65,13 +67,42 @@ func (f *AddressFields) normalize() error {
 	return nil
 }
 
-// Address returns one of an account's addresses.
+// Address returns one of an account's addresses. Those who ask while an answer is being read share the next one, so that what is
+// returned was read after it was asked for.
 func (s *Service) Address(ctx context.Context, in accounts.AddressInput) (accounts.Address, error) {
-	address, err := s.sql.AddressOf(ctx, s.pool, db.AddressOfParams{ID: in.AddressID, AccountID: in.AccountID})
-	if err != nil {
-		return accounts.Address{}, orElse(err, accounts.ErrNoAddress, "read address")
+	return s.reading.Do(ctx, binary.BigEndian.Uint64(in.AddressID[8:]), in)
+}
+
+// addressFlights is how many reads of addresses may be under way at once. Each takes a connection.
+const addressFlights = 1
+
+func newAddressReads(s *Service) *batch.Group[accounts.AddressInput, accounts.Address] {
+	return batch.New(batch.Config{Name: "accounts.address", Shards: addressFlights}, s.readAddresses)
+}
+
+// readAddresses reads the addresses that are asked for at the same time. Another account's does not exist.
+func (s *Service) readAddresses(ctx context.Context, asked []accounts.AddressInput) ([]batch.Result[accounts.Address], error) {
+	ids := make([]uuid.UUID, len(asked))
+	for i, in := range asked {
+		ids[i] = in.AddressID
 	}
-	return toAddress(address), nil
+	rows, err := s.sql.AddressesByID(ctx, s.pool, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read addresses: %w", err)
+	}
+	found := make(map[accounts.AddressInput]db.AccountsAddress, len(rows))
+	for _, row := range rows {
+		found[accounts.AddressInput{AccountID: row.AccountID, AddressID: row.ID}] = row
+	}
+	results := make([]batch.Result[accounts.Address], len(asked))
+	for i, in := range asked {
+		if row, ok := found[in]; ok {
+			results[i].Out = toAddress(row)
+		} else {
+			results[i].Err = accounts.ErrNoAddress
+		}
+	}
+	return results, nil
 }
 
 // Addresses returns at most limit addresses of who asks, oldest first, from after one on.

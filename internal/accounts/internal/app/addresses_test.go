@@ -85,6 +85,46 @@ func TestAddresses(t *testing.T) {
 		s.ask("DELETE", "/v1/me/addresses/7", eve.Access, nil).Is(422)
 	})
 
+	t.Run("ReadAtOnceEachIsTheAskers", func(t *testing.T) { // they share statements, and nothing else
+		t.Parallel()
+		s := setup(t)
+		type kept struct {
+			in   accounts.AddressInput
+			line string
+		}
+		var all []kept
+		for i := range 3 {
+			id, own := s.shopper(fmt.Sprintf("shopper-%d@example.com", i))
+			for n := range 2 {
+				line := fmt.Sprintf("%d-%d", i, n)
+				a := s.ask("POST", "/v1/me/addresses", own.Access, but(map[string]any{"line1": line, "is_default": false})).Is(201)
+				all = append(all, kept{accounts.AddressInput{AccountID: id, AddressID: idOf(a)}, line})
+			}
+		}
+		type read struct {
+			address accounts.Address
+			err     error
+		}
+		reads := together(200, func(i int) read {
+			in := all[i%len(all)].in
+			if i%5 == 4 {
+				in.AccountID = all[(i+2)%len(all)].in.AccountID // somebody else
+			}
+			address, err := s.service.Address(t.Context(), in)
+			return read{address, err}
+		})
+		for i, r := range reads {
+			if i%5 == 4 {
+				require.ErrorIs(t, r.err, accounts.ErrNoAddress)
+				require.Zero(t, r.address)
+				continue
+			}
+			require.NoError(t, r.err)
+			require.Equal(t, all[i%len(all)].line, r.address.Line1)
+			require.Equal(t, all[i%len(all)].in.AddressID, r.address.ID)
+		}
+	})
+
 	t.Run("OneIsDefaultUnderConcurrency", func(t *testing.T) {
 		t.Parallel()
 		s := setup(t)

@@ -11,7 +11,10 @@ import (
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/platform/bus"
+	"github.com/sasapick/shop/internal/platform/failpoint"
 )
+
+var notified = failpoint.New("accounts.notify.written") // in the transaction of the bus
 
 // Subscriptions are the events that accounts hears: what happens to an order is told to who placed it.
 func Subscriptions(s *Service) []bus.Subscription {
@@ -51,5 +54,6 @@ func (s *Service) notify(ctx context.Context, tx pgx.Tx, kind string, e ordering
 	if err != nil {
 		return fmt.Errorf("insert notification: %w", err)
 	}
+	notified.Hit()
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 )
@@ -65,6 +66,7 @@ type Service struct {
 	revoker   Revoker
 	log       *slog.Logger
 	sql       *db.Queries
+	reading   *batch.Group[accounts.AddressInput, accounts.Address]
 }
 
 var (
@@ -78,10 +80,12 @@ func NewService(
 	k *Keyring, p *Passwords, l Limit, r Revoker, log *slog.Logger,
 ) *Service {
 	c = c.withDefaults()
-	return &Service{
+	s := &Service{
 		config: c, pool: pool, outbox: o, audit: a, clock: now,
 		keyring: k, passwords: p, limits: limits{l, c}, revoker: r, log: log, sql: db.New(),
 	}
+	s.reading = newAddressReads(s)
+	return s
 }
 
 // Account returns a person's account.

@@ -18,6 +18,7 @@ import (
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/failpoint"
 )
 
 const (
@@ -25,6 +26,13 @@ const (
 	refreshLife = 30 * 24 * time.Hour
 	// lostAnswer is how long a used refresh token still gives its successor, for a client that never saw the answer.
 	lostAnswer = 10 * time.Second
+)
+
+var (
+	signInCommit     = failpoint.New("accounts.sign_in.commit")
+	signInCommitted  = failpoint.New("accounts.sign_in.committed")
+	refreshCommit    = failpoint.New("accounts.refresh.commit") // the successor is kept, the token before is used
+	refreshCommitted = failpoint.New("accounts.refresh.committed")
 )
 
 // Tokens are what a session is used with.
@@ -77,9 +85,14 @@ func (s *Service) SignIn(ctx context.Context, in SignInInput) (Tokens, error) {
 			return accounts.ErrBadCredentials
 		}
 		tokens, err = s.open(ctx, w, current, key)
+		signInCommit.Hit()
 		return err
 	})
-	return tokens, err
+	if err != nil {
+		return Tokens{}, err
+	}
+	signInCommitted.Hit()
+	return tokens, nil
 }
 
 // accountByEmail returns the zero account when there is none.
@@ -175,11 +188,13 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string) (Tokens, err
 			return fmt.Errorf("extend session: %w", err)
 		}
 		answer, err = tokens(account, session.ID, issued, next, key)
+		refreshCommit.Hit()
 		return err
 	})
 	if err != nil {
 		return Tokens{}, err
 	}
+	refreshCommitted.Hit()
 	if copied {
 		s.log.WarnContext(ctx, "a used refresh token came back; its session was ended",
 			slog.String("account", owner.AccountID.String()), slog.String("session", owner.SessionID.String()))

@@ -12,6 +12,12 @@ import (
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/failpoint"
+)
+
+var (
+	signUpCommit    = failpoint.New("accounts.sign_up.commit")
+	signUpCommitted = failpoint.New("accounts.sign_up.committed")
 )
 
 // SignUpInput is what a person tells to get an account. There is no role in it.
@@ -45,11 +51,13 @@ func (s *Service) SignUp(ctx context.Context, in SignUpInput) (accounts.Account,
 	var account db.AccountsAccount
 	err = s.inTx(ctx, func(w *work) error {
 		account, err = s.register(ctx, w, who, hash, auth.Shopper)
+		signUpCommit.Hit()
 		return err
 	})
 	if err != nil {
 		return accounts.Account{}, err
 	}
+	signUpCommitted.Hit()
 	return toAccount(account), nil
 }
 

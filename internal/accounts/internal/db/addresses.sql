@@ -12,8 +12,8 @@ WHERE account_id = @account_id AND id > @after
 ORDER BY id
 LIMIT @max_rows;
 
--- name: AddressOf :one
-SELECT * FROM accounts.addresses WHERE id = @id AND account_id = @account_id;
+-- name: AddressesByID :many
+SELECT * FROM accounts.addresses WHERE id = ANY (@ids::uuid[]);
 
 -- name: ClearDefaultAddress :exec
 UPDATE accounts.addresses SET is_default = false, updated_at = @at WHERE account_id = @account_id AND is_default AND id <> @but;

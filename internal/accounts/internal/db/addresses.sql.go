@@ -12,32 +12,40 @@ import (
 	"github.com/google/uuid"
 )
 
-const addressOf = `-- name: AddressOf :one
-SELECT id, account_id, alias, recipient, phone, zipcode, line1, line2, is_default, created_at, updated_at FROM accounts.addresses WHERE id = $1 AND account_id = $2
+const addressesByID = `-- name: AddressesByID :many
+SELECT id, account_id, alias, recipient, phone, zipcode, line1, line2, is_default, created_at, updated_at FROM accounts.addresses WHERE id = ANY ($1::uuid[])
 `
 
-type AddressOfParams struct {
-	ID        uuid.UUID
-	AccountID uuid.UUID
-}
-
-func (q *Queries) AddressOf(ctx context.Context, db DBTX, arg AddressOfParams) (AccountsAddress, error) {
-	row := db.QueryRow(ctx, addressOf, arg.ID, arg.AccountID)
-	var i AccountsAddress
-	err := row.Scan(
-		&i.ID,
-		&i.AccountID,
-		&i.Alias,
-		&i.Recipient,
-		&i.Phone,
-		&i.Zipcode,
-		&i.Line1,
-		&i.Line2,
-		&i.IsDefault,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-	)
-	return i, err
+func (q *Queries) AddressesByID(ctx context.Context, db DBTX, ids []uuid.UUID) ([]AccountsAddress, error) {
+	rows, err := db.Query(ctx, addressesByID, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AccountsAddress{}
+	for rows.Next() {
+		var i AccountsAddress
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.Alias,
+			&i.Recipient,
+			&i.Phone,
+			&i.Zipcode,
+			&i.Line1,
+			&i.Line2,
+			&i.IsDefault,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const addressesOf = `-- name: AddressesOf :many

@@ -12,11 +12,17 @@ import (
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
+	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/outbox"
 )
 
 // rounds is how often claims fly again that met a campaign between two states, before they are told to come back.
 const rounds = 4
+
+var (
+	claimCommit    = failpoint.New("coupons.claim.commit")
+	claimCommitted = failpoint.New("coupons.claim.committed")
+)
 
 // fly answers the claims of one flight, first come first served.
 //
@@ -104,10 +110,12 @@ func (s *Service) round(ctx context.Context, claims []claim, flying []int, resul
 	if len(kept) == 0 {
 		return again, nil // nothing to keep: release rolls back
 	}
+	claimCommit.Hit()
 	err = s.sql.Land(ctx, conn.Conn(), surplus, kept, func(b *pgx.Batch) error { return s.outbox.Queue(b, ctx, events...) })
 	if err != nil {
 		return nil, err
 	}
+	claimCommitted.Hit()
 	s.outbox.Wake()
 	return again, nil
 }

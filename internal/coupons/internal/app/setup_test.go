@@ -13,6 +13,7 @@ import (
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/app"
 	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/pgtest"
@@ -37,10 +38,15 @@ type shop struct {
 // setup makes a campaign that is open.
 func setup(t testing.TB, quantity int64) shop {
 	t.Helper()
-	s := shop{t: t, pool: pgtest.New(t, "coupons")}
+	return setupOn(t, pgtest.New(t, "coupons"), quantity)
+}
+
+func setupOn(t testing.TB, pool *pgxpool.Pool, quantity int64) shop {
+	t.Helper()
+	s := shop{t: t, pool: pool}
 	c := clock.Clock(clock.NewManual(made).Now)
 	for i := range s.instances {
-		s.instances[i] = app.NewService(s.pool, outbox.New("coupons", c), audit.New("coupons", c), c)
+		s.instances[i] = app.NewService(s.pool, outbox.New("coupons", c), audit.New("coupons", c), c, batch.Limits{})
 		t.Cleanup(s.instances[i].Close)
 	}
 	s.campaign = s.create(app.Settings{Name: "Welcome", Description: "One each", Quantity: quantity, StartsAt: longAgo, EndsAt: farAway})
