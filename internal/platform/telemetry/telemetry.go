@@ -27,28 +27,7 @@ func Logger(w io.Writer, format, level string) *slog.Logger {
 	if format != "json" {
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: least}))
 	}
-	handler := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least, ReplaceAttr: ecs})
-	return slog.New(handler).With("ecs.version", "8.11.0", "service.name", "shop")
-}
-
-// ecs gives the logger's own attributes their names in the Elastic Common Schema.
-func ecs(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) > 0 {
-		return a
-	}
-	switch a.Key {
-	case slog.TimeKey:
-		return slog.String("@timestamp", a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
-	case slog.LevelKey:
-		return slog.String("log.level", strings.ToLower(a.Value.String()))
-	case slog.MessageKey:
-		return slog.Attr{Key: "message", Value: a.Value}
-	case "err", "error":
-		return slog.String("error.message", a.Value.String())
-	case "module":
-		return slog.Attr{Key: "labels.module", Value: a.Value}
-	}
-	return a
+	return slog.New(&handler{out: &output{Writer: w}, least: least}).With("ecs.version", "8.11.0", "service.name", "shop")
 }
 
 // Tracing sends traces to the collector at endpoint (OTLP over HTTP, without the path), until stop is called; an empty endpoint sends none. W3C trace context is

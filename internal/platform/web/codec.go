@@ -27,6 +27,10 @@ var encoders = sync.Pool{New: func() any {
 // marshal encodes first and sends then, so that a value that cannot be encoded still becomes an honest 500. A client that
 // has left meanwhile is no failure.
 func marshal(w io.Writer, v any) error {
+	if ready, ok := v.(interface{ encoded() []byte }); ok {
+		send(w, ready.encoded())
+		return nil
+	}
 	e := encoders.Get().(*encoder)
 	defer func() {
 		if e.buf.Cap() <= 64<<10 {
@@ -52,11 +56,15 @@ func marshal(w io.Writer, v any) error {
 			Instance: st.path, Code: ErrInternal.Code, TraceID: st.traceID(),
 		})
 	}
-	if n := e.buf.Len(); n > 2048 && st != nil { // net/http counts shorter ones itself
-		st.Header().Set("Content-Length", strconv.Itoa(n))
-	}
-	_, _ = w.Write(e.buf.Bytes())
+	send(w, e.buf.Bytes())
 	return nil
+}
+
+func send(w io.Writer, body []byte) {
+	if st, ok := w.(*state); ok && len(body) > 2048 { // net/http counts shorter ones itself
+		st.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	_, _ = w.Write(body)
 }
 
 // bodyError carries what is wrong with a body through huma, which keeps nothing of an error but its text.

@@ -68,7 +68,7 @@ func (a *API) middleware(next http.Handler) http.Handler {
 			if crashed := recover(); crashed != nil {
 				a.crashed(st, r, crashed)
 			}
-			a.finish(st, r, span, time.Since(start))
+			a.finish(st, r, span, start, time.Now())
 			if st.abort {
 				panic(http.ErrAbortHandler)
 			}
@@ -98,7 +98,8 @@ func (a *API) crashed(st *state, r *http.Request, crashed any) {
 }
 
 // finish lets a held back header go, counts and logs.
-func (a *API) finish(st *state, r *http.Request, span trace.Span, took time.Duration) {
+func (a *API) finish(st *state, r *http.Request, span trace.Span, start, end time.Time) {
+	took := end.Sub(start)
 	if !st.sent && st.status != 0 {
 		st.send()
 	}
@@ -151,7 +152,9 @@ func (a *API) finish(st *state, r *http.Request, span trace.Span, took time.Dura
 	if st.code == "" {
 		n--
 	}
-	a.log.LogAttrs(r.Context(), level, "request", attrs[:n]...)
+	record := slog.NewRecord(end, level, "request", 0) // where in the code that is says nothing, and costs a look at the stack
+	record.AddAttrs(attrs[:n]...)
+	_ = a.log.Handler().Handle(r.Context(), record)
 }
 
 // intake is what a route must know of an operation's input before it is decoded.
@@ -190,9 +193,17 @@ func (a *API) route(op *Operation, in intake, next http.Handler) http.HandlerFun
 			WriteProblem(w, r, err)
 			return
 		}
-		ctx := r.Context()
 		if known {
 			w.Header()["Cache-Control"] = noStore // unless the handler knows better
+		}
+		if op.Ready != nil && in.plain(r) {
+			if kept := op.Ready(r); kept != nil {
+				kept.send(w)
+				return
+			}
+		}
+		ctx := r.Context()
+		if known {
 			ctx = auth.With(ctx, principal)
 		}
 		ctx, cancel := context.WithTimeout(ctx, op.Deadline)

@@ -42,6 +42,10 @@ type Operation struct {
 	ReadOnlySafe bool           // also answered while the shop is read-only, such as signing in
 	Hidden       bool           // not in the OpenAPI document
 
+	// Ready may answer a plain read, one without query, body or any of the operation's headers, with what is kept for it. It must not wait,
+	// since there is no deadline yet, and no interceptor is asked. nil: the handler answers.
+	Ready func(r *http.Request) *Kept
+
 	// Media types of an operation that is made with Raw, for its documentation.
 	Accepts  string
 	Produces string
