@@ -204,7 +204,7 @@ func (g *Group[In, Out]) run(ctx context.Context, calls []*call[In, Out]) {
 		}
 	}
 	switch {
-	case class(err) == again:
+	case class(err) == again, ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded): // or the flight has no time left
 		// The cause stays in the chain, for the log; the client is told to come back.
 		err = fmt.Errorf("%w: %w", ErrBusy, err)
 	case class(err) == halve && len(calls) > 1:
