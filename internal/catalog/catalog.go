@@ -138,6 +138,7 @@ var (
 	ErrNoReservation       = fault.New(fault.NotFound, "catalog.no_reservation", "the order holds nothing of the stock")
 	ErrBadLines            = fault.New(fault.Invalid, "catalog.bad_lines", "an order has 1 to 200 lines, each of at least one piece")
 	ErrTooManyProducts     = fault.New(fault.Invalid, "catalog.too_many_products", "at most 200 products can be asked for at once")
+	ErrTooManyHolds        = fault.New(fault.Invalid, "catalog.too_many_holds", "at most 1,000 holds can be asked for at once, and at least one")
 	ErrSlugTaken           = fault.New(fault.Conflict, "catalog.slug_taken", "another category has this slug")
 	ErrSearchUnavailable   = fault.New(fault.Unavailable, "catalog.search_unavailable", "products cannot be listed just now; try again in a moment")
 	ErrBusy                = fault.New(fault.Unavailable, "catalog.busy", "too many orders at once; try again in a moment")

@@ -14,6 +14,7 @@ import (
 	"github.com/sasapick/shop/internal/catalog/internal/memory"
 	"github.com/sasapick/shop/internal/catalog/internal/seed"
 	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/pg"
@@ -43,6 +44,7 @@ var Module = fx.Module(name,
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Subscriptions(app.Subscriptions),
 		platformfx.Jobs(app.Jobs),
+		platformfx.Books(app.Books),
 		NewSeeder,
 	),
 )
@@ -76,11 +78,29 @@ func newIndex(lc fx.Lifecycle, pool *pgxpool.Pool, log *slog.Logger) app.Index {
 	return app.NewGate(index, feed)
 }
 
+type parts struct {
+	fx.In
+
+	Lifecycle fx.Lifecycle
+	Pool      *pgxpool.Pool
+	Outbox    *outbox.Outbox
+	Audit     *audit.Log
+	Clock     clock.Clock
+	Log       *slog.Logger
+	Index     app.Index
+	Flights   batch.Limits `optional:"true"`
+}
+
 // newService ends the service before the pool that it writes to: fx stops in the reverse order of making.
-func newService(lc fx.Lifecycle, pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, c clock.Clock, logger *slog.Logger, index app.Index) *app.Service {
-	s := app.NewService(pool, events, log, c, logger, index)
-	lc.Append(fx.StopHook(s.Close))
-	return s
+func newService(p parts) (*app.Service, error) {
+	s, err := app.NewService(app.Parts{
+		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Index: p.Index, Flights: p.Flights,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.Lifecycle.Append(fx.StopHook(s.Close))
+	return s, nil
 }
 
 // Seeder fills the shop with demo products.

@@ -1,19 +1,20 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/maypok86/otter/v2"
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/db"
+	"github.com/sasapick/shop/internal/platform/batch"
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/web"
 )
 
@@ -56,63 +57,201 @@ func discount(list, price int64) int64 {
 	return (list - price) * 100 / list
 }
 
-// detail is a product's answer, encoded; absent is remembered too.
+// detail is a product's answer, encoded; absent is remembered too. The answer is a function of the document's version and of the
+// availability, and so is its ETag.
 type detail struct {
-	absent bool
-	body   []byte
-	etag   string
+	absent       bool
+	body         web.Encoded[Product]
+	etag         string
+	kept         *web.Kept // both; nil: absent
+	version      int64
+	availability catalog.Availability
+	seen         atomic.Int64 // when the database was last asked whether it still holds: milliseconds since the epoch
 }
 
-// maxDetails bounds the bytes of the details that this process keeps.
-const maxDetails = 64 << 20
+// fresh says no as well where the clock was set back: what was seen in the future may be old.
+func (d *detail) fresh(now time.Time) bool {
+	age := now.UnixMilli() - d.seen.Load()
+	return 0 <= age && age < freshness.Milliseconds()
+}
 
-func newDetails() *otter.Cache[uuid.UUID, detail] {
-	return otter.Must(&otter.Options[uuid.UUID, detail]{
-		MaximumWeight:    maxDetails,
-		Weigher:          func(_ uuid.UUID, d detail) uint32 { return uint32(len(d.body)) + 128 },
-		ExpiryCalculator: otter.ExpiryWriting[uuid.UUID, detail](freshness),
-	})
+func (d *detail) stillHolds(r db.StandingsOfRow) bool {
+	if d.absent || r.State != StatePublished {
+		return d.absent && r.State != StatePublished
+	}
+	return d.version == r.DocVersion && d.availability == availabilityOf(r.Available, r.LowAt)
+}
+
+const (
+	maxDetails     = 64 << 20 // bytes that this process keeps
+	overheadOfOne  = 512
+	detailsFlights = 1 // two are half as large, and cost the database more
+)
+
+// details are the answers that this process has encoded. They are kept for as long as there is room, and shown for as long as they are
+// fresh: then the database is asked whether they still hold, for all that are asked for at that moment at once.
+type details struct {
+	sql    *db.Queries
+	pool   *pgxpool.Pool
+	clock  clock.Clock
+	cache  *otter.Cache[uuid.UUID, *detail]
+	checks *batch.Group[uuid.UUID, *detail]
+
+	mu      sync.Mutex
+	changes uint64 // that were made in this process: what was read before one is not kept after it
+}
+
+func newDetails(pool *pgxpool.Pool, c clock.Clock) *details {
+	d := &details{
+		sql: db.New(), pool: pool, clock: c,
+		cache: otter.Must(&otter.Options[uuid.UUID, *detail]{
+			MaximumWeight: maxDetails,
+			Weigher:       func(_ uuid.UUID, d *detail) uint32 { return uint32(len(d.body.Bytes())) + overheadOfOne },
+		}),
+	}
+	d.checks = batch.New(batch.Config{Name: "catalog.details", Shards: detailsFlights}, d.fly)
+	return d
+}
+
+// Close waits for who is reading.
+func (d *details) Close() {
+	d.checks.Close()
+	d.cache.StopAllGoroutines()
+}
+
+// Invalidate forgets a product that was changed here, so that whoever changed it sees the change.
+func (d *details) Invalidate(id uuid.UUID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.changes++
+	d.cache.Invalidate(id)
+}
+
+// ready returns what can be sent at once; nil: there is nothing, or it is too old.
+func (d *details) ready(id uuid.UUID) *web.Kept {
+	if known, ok := d.cache.GetIfPresent(id); ok && known.fresh(d.clock()) {
+		return known.kept
+	}
+	return nil
+}
+
+func (d *details) of(ctx context.Context, id uuid.UUID) (*detail, error) {
+	if known, ok := d.cache.GetIfPresent(id); ok && known.fresh(d.clock()) {
+		return known, nil
+	}
+	return d.checks.Do(ctx, shardOf(id), id)
+}
+
+// fly answers those who asked for what is not fresh. What has not changed is only looked at; the rest is read and encoded.
+func (d *details) fly(ctx context.Context, asked []uuid.UUID) ([]batch.Result[*detail], error) {
+	d.mu.Lock()
+	changes := d.changes
+	d.mu.Unlock()
+	at := d.clock() // before anything is read
+	found := make(map[uuid.UUID]*detail, len(asked))
+	var known, unknown []uuid.UUID
+	for _, id := range asked {
+		if _, ok := found[id]; ok {
+			continue
+		}
+		cached, ok := d.cache.GetIfPresent(id)
+		switch {
+		case ok && !cached.fresh(at):
+			known = append(known, id)
+		case !ok:
+			unknown = append(unknown, id)
+		}
+		found[id] = cached
+	}
+	changed, err := d.look(ctx, known, found, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.read(ctx, append(unknown, changed...), found, at, changes); err != nil {
+		return nil, err
+	}
+	results := make([]batch.Result[*detail], len(asked))
+	for i, id := range asked {
+		results[i].Out = found[id]
+	}
+	return results, nil
+}
+
+// look returns the products of which something else must be said by now.
+func (d *details) look(ctx context.Context, ids []uuid.UUID, known map[uuid.UUID]*detail, at time.Time) (changed []uuid.UUID, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := d.sql.StandingsOf(ctx, d.pool, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look at products: %w", err)
+	}
+	standing := make(map[uuid.UUID]db.StandingsOfRow, len(rows))
+	for _, r := range rows {
+		standing[r.ID] = r
+	}
+	for _, id := range ids {
+		if k := known[id]; k.stillHolds(standing[id]) { // no row: no state
+			k.seen.Store(at.UnixMilli())
+		} else {
+			changed = append(changed, id)
+		}
+	}
+	return changed, nil
+}
+
+// read reads products, and keeps what it encoded of them unless something was changed here meanwhile.
+func (d *details) read(ctx context.Context, ids []uuid.UUID, found map[uuid.UUID]*detail, at time.Time, changes uint64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := d.sql.ProductsOf(ctx, d.pool, ids)
+	if err != nil {
+		return fmt.Errorf("read products: %w", err)
+	}
+	for _, id := range ids {
+		found[id] = &detail{absent: true}
+	}
+	for _, row := range rows {
+		if found[row.ID], err = detailOf(db.ProductOfRow(row)); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		found[id].seen.Store(at.UnixMilli())
+		if d.changes == changes {
+			d.cache.Set(id, found[id])
+		}
+	}
+	return nil
+}
+
+func detailOf(row db.ProductOfRow) (*detail, error) {
+	if row.State != StatePublished {
+		return &detail{absent: true}, nil
+	}
+	p := productOf(row)
+	body, err := web.Encode(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode product: %w", err)
+	}
+	etag := web.ETag(row.ID, row.DocVersion, p.Availability)
+	return &detail{
+		body: body, etag: etag, kept: web.Keep(body, etag, cacheControl), version: row.DocVersion, availability: p.Availability,
+	}, nil
 }
 
 // Detail returns a product as shoppers see it, encoded, at most a second old. However many ask for it at once, the database
-// is asked once. The bytes are a function of the document's version and the availability, and so is their ETag.
-func (s *Service) Detail(ctx context.Context, id uuid.UUID) (body []byte, etag string, err error) {
-	d, err := s.details.Get(ctx, id, otter.LoaderFunc[uuid.UUID, detail](s.loadDetail))
+// is asked once.
+func (s *Service) Detail(ctx context.Context, id uuid.UUID) (body web.Encoded[Product], etag string, err error) {
+	d, err := s.details.of(ctx, id)
 	if err != nil {
-		return nil, "", err
+		return body, "", err
 	}
 	if d.absent {
-		return nil, "", catalog.ErrNoProduct
+		return body, "", catalog.ErrNoProduct
 	}
 	return d.body, d.etag, nil
-}
-
-func (s *Service) loadDetail(ctx context.Context, id uuid.UUID) (detail, error) {
-	ctx, cancel := apart(ctx)
-	defer cancel()
-	row, err := s.sql.ProductOf(ctx, s.pool, id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return detail{absent: true}, nil
-	}
-	if err != nil {
-		return detail{}, fmt.Errorf("read product: %w", err)
-	}
-	if row.State != StatePublished {
-		return detail{absent: true}, nil
-	}
-	p := productOf(row)
-	body, err := encode(p)
-	if err != nil {
-		return detail{}, fmt.Errorf("encode product: %w", err)
-	}
-	return detail{body: body, etag: web.ETag(id, row.DocVersion, p.Availability)}, nil
-}
-
-// encode writes JSON as the rest of the API does: with < and & as they are.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

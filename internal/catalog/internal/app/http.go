@@ -2,12 +2,9 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"reflect"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/sasapick/shop/internal/catalog"
@@ -52,21 +49,14 @@ func (h *HTTP) Routes(api *web.API) {
 		Summary:     "Show a product",
 		Description: "A hidden product is not found.",
 		Problems:    []*fault.Error{catalog.ErrNoProduct},
+		Ready:       h.readyProduct,
 	}, h.product)
-}
-
-// encoded is an answer that was encoded before, described as what it is made of.
-type encoded[T any] struct{ json.RawMessage }
-
-// Schema implements [huma.SchemaProvider].
-func (encoded[T]) Schema(r huma.Registry) *huma.Schema {
-	return r.Schema(reflect.TypeFor[T](), true, reflect.TypeFor[T]().Name())
 }
 
 type categoriesOutput struct {
 	ETag         string `header:"ETag" doc:"Names this tree, for If-None-Match."`
 	CacheControl string `header:"Cache-Control"`
-	Body         encoded[CategoryTree]
+	Body         web.Encoded[CategoryTree]
 }
 
 func (h *HTTP) categories(ctx context.Context, in *web.Conditional) (*categoriesOutput, error) {
@@ -77,7 +67,7 @@ func (h *HTTP) categories(ctx context.Context, in *web.Conditional) (*categories
 	if web.NotModified(in.IfNoneMatch, t.etag) {
 		return nil, web.Unchanged(t.etag, cacheControl)
 	}
-	return &categoriesOutput{ETag: t.etag, CacheControl: cacheControl, Body: encoded[CategoryTree]{t.body}}, nil
+	return &categoriesOutput{ETag: t.etag, CacheControl: cacheControl, Body: t.body}, nil
 }
 
 type productInput struct {
@@ -88,7 +78,7 @@ type productInput struct {
 type productOutput struct {
 	ETag         string `header:"ETag" doc:"Names this state of the product, for If-None-Match."`
 	CacheControl string `header:"Cache-Control"`
-	Body         encoded[Product]
+	Body         web.Encoded[Product]
 }
 
 func (h *HTTP) product(ctx context.Context, in *productInput) (*productOutput, error) {
@@ -99,7 +89,16 @@ func (h *HTTP) product(ctx context.Context, in *productInput) (*productOutput, e
 	if web.NotModified(in.IfNoneMatch, etag) {
 		return nil, web.Unchanged(etag, cacheControl)
 	}
-	return &productOutput{ETag: etag, CacheControl: cacheControl, Body: encoded[Product]{body}}, nil
+	return &productOutput{ETag: etag, CacheControl: cacheControl, Body: body}, nil
+}
+
+// readyProduct answers most reads of the shop: the bytes are there, and nothing has to be decoded.
+func (h *HTTP) readyProduct(r *http.Request) *web.Kept {
+	path := r.PathValue("id")
+	if id, err := uuid.Parse(path); err == nil && len(path) == len(uuid.Nil.String()) { // uuid has other forms too, which the handler refuses
+		return h.service.details.ready(id)
+	}
+	return nil
 }
 
 type listInput struct {

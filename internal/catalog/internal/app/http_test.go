@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -97,6 +98,30 @@ func TestProductOverHTTP(t *testing.T) {
 		require.NotEqual(t, etag, changed.Header.Get("ETag"))
 	})
 
+	t.Run("KnownIsAnsweredAlike", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t)
+		product := s.product(20)
+		path := "/v1/products/" + product.String()
+		first := s.get(path)       // read and encoded
+		plain := s.get(path)       // kept
+		asked := s.get(path + "?") // kept, but decoded
+		for _, again := range []webtest.Answer{plain, asked} {
+			require.Equal(t, first.Status, again.Status)
+			require.Equal(t, first.Raw, again.Raw)
+			for _, h := range []http.Header{first.Header, again.Header} {
+				h.Del("X-Request-Id")
+				h.Del("Traceparent")
+			}
+			require.Equal(t, first.Header, again.Header)
+		}
+		for _, other := range []string{strings.ReplaceAll(product.String(), "-", ""), "{" + product.String() + "}", "urn:uuid:" + product.String()} {
+			require.Equal(t, http.StatusUnprocessableEntity, s.get("/v1/products/"+url.PathEscape(other)).Status, other)
+		}
+		require.Equal(t, http.StatusNotModified, s.get(path, "If-None-Match", first.Header.Get("ETag")).Status)
+	})
+
 	t.Run("AvailabilityIsFreshWithinASecond", func(t *testing.T) {
 		t.Parallel()
 
@@ -107,7 +132,8 @@ func TestProductOverHTTP(t *testing.T) {
 		etag := s.get(path).Header.Get("ETag")
 		_, err := s.reserve(1, uuid.New(), catalog.Line{ProductID: product, Quantity: 11})
 		require.NoError(t, err)
-		await(t, "it is sold out", func() bool { return s.get(path).Text("availability") == "sold_out" })
+		s.clock.Advance(time.Second)
+		require.Equal(t, "sold_out", s.get(path).Text("availability"))
 		require.Equal(t, http.StatusOK, s.get(path, "If-None-Match", etag).Status, "another availability is another ETag")
 	})
 

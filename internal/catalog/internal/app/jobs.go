@@ -10,8 +10,14 @@ import (
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/db"
+	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/jobs"
 	"github.com/sasapick/shop/internal/platform/outbox"
+)
+
+var (
+	publishCommit    = failpoint.New("catalog.publish.commit") // the documents have a new version, and an event each
+	publishCommitted = failpoint.New("catalog.publish.committed")
 )
 
 // maxMarks is how many marks one transaction takes.
@@ -50,11 +56,14 @@ func (s *Service) PublishChanges(ctx context.Context) error {
 			for i, p := range touched {
 				events[i] = changed(p.ID, p.Version, p.DocVersion, touch.At)
 			}
-			return s.outbox.Add(ctx, tx, events...)
+			err = s.outbox.Add(ctx, tx, events...)
+			publishCommit.Hit()
+			return err
 		})
 		if err != nil || n == 0 {
 			return err
 		}
+		publishCommitted.Hit()
 	}
 }
 

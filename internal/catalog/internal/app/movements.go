@@ -13,10 +13,16 @@ import (
 	"github.com/sasapick/shop/internal/catalog/internal/db"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/idempotency"
 	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/web"
+)
+
+var (
+	movementCommit    = failpoint.New("catalog.movement.commit") // the pool has moved and the ledger says so
+	movementCommitted = failpoint.New("catalog.movement.committed")
 )
 
 // The movements that an admin makes; orders make the others.
@@ -94,12 +100,14 @@ func (s *Service) Move(ctx context.Context, in MoveInput) (m Movement, replayed 
 			return err // the first request with the key had the lock
 		}
 		m, after, err = s.move(ctx, tx, actor, db.Pool(pool), in, quantity)
+		movementCommit.Hit()
 		return err
 	})
 	if pg.Code(err) == uniqueViolation { // the same key for another product, at the same moment
 		m, replayed, err = s.movedBefore(ctx, s.pool, actor, in)
 	}
 	if err == nil && !replayed {
+		movementCommitted.Hit()
 		s.scarce.note(in.ProductID, after.OnHand-after.Reserved, after.LowAt)
 		s.details.Invalidate(in.ProductID)
 	}

@@ -164,6 +164,8 @@ func TestMove(t *testing.T) {
 	})
 }
 
+// original 32: what is hidden, or whose sale is stopped, could be ordered all the same, and no limit for a customer was kept. An offer
+// tells all of it; ordering keeps to it.
 func TestOffers(t *testing.T) {
 	t.Parallel()
 

@@ -7,13 +7,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sasapick/shop/internal/catalog"
-	"github.com/sasapick/shop/internal/catalog/internal/db"
+	"github.com/sasapick/shop/internal/platform/batch"
 )
 
 // maxProducts is how many products one call may name.
 const maxProducts = 200
 
-// Offers implements [catalog.Products]. It reads the truth each time: what is priced here is paid.
+// Offers implements [catalog.Products]. It reads the truth each time, after it was called: what is priced here is paid. Those who
+// ask while somebody else's answer is read share the next one.
 func (s *Service) Offers(ctx context.Context, in catalog.OffersInput) (catalog.Offers, error) {
 	if len(in.ProductIDs) > maxProducts {
 		return catalog.Offers{}, catalog.ErrTooManyProducts
@@ -22,24 +23,46 @@ func (s *Service) Offers(ctx context.Context, in catalog.OffersInput) (catalog.O
 	if len(in.ProductIDs) == 0 {
 		return offers, nil
 	}
-	rows, err := s.sql.OffersOf(ctx, s.pool, in.ProductIDs)
+	found, err := s.offers.Do(ctx, shardOf(in.ProductIDs[0]), in.ProductIDs)
 	if err != nil {
-		return catalog.Offers{}, fmt.Errorf("read offers: %w", err)
+		return catalog.Offers{}, busy(err)
 	}
-	found := make(map[uuid.UUID]db.OffersOfRow, len(rows))
-	for _, r := range rows {
-		found[r.ID] = r
-	}
+	told := make(map[uuid.UUID]bool, len(in.ProductIDs))
 	for _, id := range in.ProductIDs {
-		r, ok := found[id]
-		if !ok {
-			continue
+		if offer, ok := found[id]; ok && !told[id] { // a product that is asked for twice is told once
+			told[id] = true
+			offers.Items = append(offers.Items, offer)
 		}
-		delete(found, id) // a product that is asked for twice is told once
-		offers.Items = append(offers.Items, catalog.Offer{
-			ProductID: r.ID, Name: r.Name, Brand: r.Brand, ImageURL: deref(r.ImageUrl), PriceWon: r.PriceWon,
-			LimitPerCustomer: int(r.LimitPerCustomer), Availability: availabilityOf(r.Available, r.LowAt), OnSale: !r.SaleStopped,
-		})
 	}
 	return offers, nil
+}
+
+// flyOffers reads the products of one flight with one statement, and gives everybody all of them: nobody may change the map.
+func (s *Service) flyOffers(ctx context.Context, asked [][]uuid.UUID) ([]batch.Result[map[uuid.UUID]catalog.Offer], error) {
+	wanted := make(map[uuid.UUID]bool, len(asked))
+	var ids []uuid.UUID
+	for _, products := range asked {
+		for _, id := range products {
+			if !wanted[id] {
+				wanted[id] = true
+				ids = append(ids, id)
+			}
+		}
+	}
+	rows, err := s.sql.OffersOf(ctx, s.flying, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read offers: %w", err)
+	}
+	found := make(map[uuid.UUID]catalog.Offer, len(rows))
+	for _, r := range rows {
+		found[r.ID] = catalog.Offer{
+			ProductID: r.ID, Name: r.Name, Brand: r.Brand, ImageURL: deref(r.ImageUrl), PriceWon: r.PriceWon,
+			LimitPerCustomer: int(r.LimitPerCustomer), Availability: availabilityOf(r.Available, r.LowAt), OnSale: !r.SaleStopped,
+		}
+	}
+	results := make([]batch.Result[map[uuid.UUID]catalog.Offer], len(asked))
+	for i := range results {
+		results[i].Out = found
+	}
+	return results, nil
 }

@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,7 +15,13 @@ import (
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
+	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/fault"
+)
+
+var (
+	reserveCommit    = failpoint.New("catalog.reserve.commit")    // the pools are locked, nothing is written
+	reserveCommitted = failpoint.New("catalog.reserve.committed") // held, and no order was told
 )
 
 // order is what an order asks for: each product once, sorted.
@@ -113,57 +116,59 @@ func (s *Service) Reserve(ctx context.Context, in catalog.ReserveInput) (catalog
 // shardOf spreads ids: the tail of a UUIDv7 is random.
 func shardOf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
 
-// busy says a full queue in the module's own words.
-func busy(err error) error {
-	if errors.Is(err, batch.ErrBusy) {
-		return fmt.Errorf("%w: %w", catalog.ErrBusy.WithRetryAfter(time.Second), err)
-	}
-	return err
-}
-
 // flyReserve answers the orders of one flight, first come first served: one round trip locks their pools, a second one
 // writes what was decided and commits. Orders that get nothing cost no write.
 func (s *Service) flyReserve(ctx context.Context, orders []order) ([]batch.Result[catalog.Reservation], error) {
-	results := make([]batch.Result[catalog.Reservation], len(orders))
-	first := make(map[uuid.UUID]int, len(orders)) // an order that asks twice flies once
-	products := map[uuid.UUID]bool{}
-	for i, o := range orders {
-		if _, twice := first[o.id]; !twice {
-			first[o.id] = i
-		}
-		for _, l := range o.lines {
-			products[l.product] = true
-		}
-	}
-
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.flying.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection for reservations: %w", err)
 	}
 	defer giveBack(ctx, conn)
-	known, err := s.sql.BoardReserve(ctx, conn.Conn(), slices.Collect(maps.Keys(first)), slices.Collect(maps.Keys(products)))
+
+	first := make(map[uuid.UUID]int, len(orders)) // an order that asks twice flies once
+	flight := make([]order, 0, len(orders))
+	for _, o := range orders {
+		if _, twice := first[o.id]; !twice {
+			first[o.id] = len(flight)
+			flight = append(flight, o)
+		}
+	}
+	answers, err := s.reserve(ctx, conn, flight)
 	if err != nil {
 		return nil, err
 	}
+	results := make([]batch.Result[catalog.Reservation], len(orders))
+	for i, o := range orders {
+		results[i] = answers[first[o.id]]
+	}
+	return results, nil
+}
 
+// reserve answers orders of which none is there twice.
+func (s *Service) reserve(ctx context.Context, conn *pgxpool.Conn, orders []order) ([]batch.Result[catalog.Reservation], error) {
+	known, err := s.boardReserve(ctx, conn, orders)
+	if err != nil {
+		return nil, err
+	}
 	left := make(map[uuid.UUID]int64, len(known.Pools))
 	for id, p := range known.Pools {
 		left[id] = p.OnHand - p.Reserved
 	}
+	results := make([]batch.Result[catalog.Reservation], len(orders))
 	w := db.ReserveParams{At: s.clock()}
+	var refused []int
 	for i, o := range orders {
-		if first[o.id] != i {
-			continue
-		}
 		if state, ok := known.States[o.id]; ok {
 			results[i] = standing(o.id, state)
 			continue
 		}
-		short := slices.DeleteFunc(slices.Clone(o.lines), func(l line) bool { return left[l.product] >= l.quantity })
-		if len(short) > 0 {
+		missing := func(l line) bool { return left[l.product] < l.quantity }
+		if slices.ContainsFunc(o.lines, missing) {
+			short := slices.DeleteFunc(slices.Clone(o.lines), func(l line) bool { return !missing(l) })
 			results[i].Err = outOfStock(short, func(product uuid.UUID) catalog.Availability {
 				return availabilityOf(left[product], known.Pools[product].LowAt)
 			})
+			refused = append(refused, i)
 			continue
 		}
 		results[i] = standing(o.id, string(catalog.Held))
@@ -181,35 +186,67 @@ func (s *Service) flyReserve(ctx context.Context, orders []order) ([]batch.Resul
 				marks.Add(p.ProductID, 0)
 			}
 		}
+		reserveCommit.Hit()
 		fresh, err := s.sql.LandReserve(ctx, conn.Conn(), w, marks)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.recheck(ctx, conn, first, w.OrderIds, fresh, results); err != nil {
-			return nil, err
+		reserveCommitted.Hit()
+		if fresh < len(w.OrderIds) {
+			return results, s.overtaken(ctx, conn, orders, w.OrderIds, refused, results)
 		}
 	}
 	for id, p := range known.Pools {
 		s.scarce.note(id, left[id], p.LowAt)
 	}
-	for i, o := range orders {
-		results[i] = results[first[o.id]]
-	}
 	return results, nil
 }
 
-// recheck looks up the orders that turned out to be settled by somebody else between the two round trips.
-func (s *Service) recheck(ctx context.Context, conn *pgxpool.Conn, first map[uuid.UUID]int, tried []uuid.UUID, fresh map[uuid.UUID]bool, results []batch.Result[catalog.Reservation]) error {
-	if len(fresh) == len(tried) {
-		return nil
+func (s *Service) boardReserve(ctx context.Context, conn *pgxpool.Conn, orders []order) (db.Boarded, error) {
+	ids := make([]uuid.UUID, len(orders))
+	wanted := make(map[uuid.UUID]bool, len(orders))
+	products := make([]uuid.UUID, 0, len(orders))
+	for i, o := range orders {
+		ids[i] = o.id
+		for _, l := range o.lines {
+			if !wanted[l.product] {
+				wanted[l.product] = true
+				products = append(products, l.product)
+			}
+		}
 	}
-	late := slices.DeleteFunc(slices.Clone(tried), func(id uuid.UUID) bool { return fresh[id] })
-	rows, err := s.sql.ReservationsOf(ctx, conn, late)
+	return s.sql.BoardReserve(ctx, conn.Conn(), ids, products)
+}
+
+// overtaken looks up the orders that were to be written, as some of them were settled by somebody else between the two round
+// trips. Those who were refused because of what these would have taken are asked again.
+func (s *Service) overtaken(ctx context.Context, conn *pgxpool.Conn, orders []order, written []uuid.UUID, refused []int, results []batch.Result[catalog.Reservation]) error {
+	rows, err := s.sql.ReservationsOf(ctx, conn, written)
 	if err != nil {
 		return fmt.Errorf("look up reservations: %w", err)
 	}
+	states := make(map[uuid.UUID]string, len(rows))
 	for _, r := range rows {
-		results[first[r.OrderID]] = standing(r.OrderID, r.State)
+		states[r.OrderID] = r.State
+	}
+	for i, o := range orders {
+		if state, ok := states[o.id]; ok {
+			results[i] = standing(o.id, state)
+		}
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	again := make([]order, len(refused)) // fewer than there were, so this ends
+	for n, i := range refused {
+		again[n] = orders[i]
+	}
+	answers, err := s.reserve(ctx, conn, again)
+	if err != nil {
+		return err
+	}
+	for n, i := range refused {
+		results[i] = answers[n]
 	}
 	return nil
 }
@@ -220,14 +257,4 @@ func standing(id uuid.UUID, state string) batch.Result[catalog.Reservation] {
 		return batch.Result[catalog.Reservation]{Err: catalog.ErrReservationReleased}
 	}
 	return batch.Result[catalog.Reservation]{Out: catalog.Reservation{OrderID: id, State: catalog.HoldState(state)}}
-}
-
-// giveBack returns a connection to the pool, out of any transaction.
-func giveBack(ctx context.Context, conn *pgxpool.Conn) {
-	if !conn.Conn().IsClosed() && conn.Conn().PgConn().TxStatus() != 'I' {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_, _ = conn.Exec(ctx, "rollback") // one that fails leaves a connection which the pool closes
-	}
-	conn.Release()
 }

@@ -16,7 +16,7 @@ import (
 func TestReserve(t *testing.T) {
 	t.Parallel()
 
-	// medusa#16569, saleor#543, vendure#1738: concurrent reservations take more than there is.
+	// medusa#16569, saleor#543, vendure#1738 (T1, T20): concurrent reservations take more than there is.
 	t.Run("NeverOversells", func(t *testing.T) {
 		t.Parallel()
 
@@ -45,7 +45,7 @@ func TestReserve(t *testing.T) {
 		s.books()
 	})
 
-	// magento2#39417: orders are lost to deadlocks when baskets name the same goods in another order.
+	// magento2#39417, original 30 (T25): orders are lost to deadlocks when baskets name the same goods in another order.
 	t.Run("MixedBasketsInOppositeOrder", func(t *testing.T) {
 		t.Parallel()
 
@@ -82,6 +82,7 @@ func TestReserve(t *testing.T) {
 		s.books()
 	})
 
+	// original 29: what came before the line that could not be had stayed taken.
 	t.Run("AllLinesOrNone", func(t *testing.T) {
 		t.Parallel()
 
@@ -103,7 +104,7 @@ func TestReserve(t *testing.T) {
 		s.books()
 	})
 
-	// medusa#16502: two lines of one product, each checked against what the other had not taken yet.
+	// medusa#16502 (T2): two lines of one product, each checked against what the other had not taken yet.
 	t.Run("SameProductTwice", func(t *testing.T) {
 		t.Parallel()
 
@@ -123,7 +124,7 @@ func TestReserve(t *testing.T) {
 		s.books()
 	})
 
-	// woocommerce#67354: a shopper who tries again is kept out by the hold that is his own.
+	// woocommerce#67354, PR#25089, #26395 (T26): a shopper who tries again is kept out by the hold that is his own.
 	t.Run("RepeatUsesItsOwnHold", func(t *testing.T) {
 		t.Parallel()
 
@@ -197,6 +198,38 @@ func TestReserve(t *testing.T) {
 		s.books()
 	})
 
+	// Who is refused because of an order that turns out to have been given up is asked again, and gets what is there after all.
+	t.Run("RefusedForAnOvertakenOrder", func(t *testing.T) {
+		t.Parallel()
+
+		s := setup(t)
+		product := s.product(1)
+		overtaken, other := uuid.New(), uuid.New()
+		tx, err := s.pool.Begin(t.Context())
+		require.NoError(t, err)
+		defer tx.Rollback(t.Context()) //nolint:errcheck // after a commit it has nothing to do
+		_, err = tx.Exec(t.Context(), `SET LOCAL idle_in_transaction_session_timeout = 0`)
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), `INSERT INTO catalog.reservations VALUES ($1, 'released', now(), now())`, overtaken)
+		require.NoError(t, err)
+		var errs []error
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			line := []catalog.Line{{ProductID: product, Quantity: 1}}
+			errs, err = s.service().ReserveTogether(t.Context(), catalog.ReserveInput{OrderID: overtaken, Lines: line}, catalog.ReserveInput{OrderID: other, Lines: line})
+		})
+		await(t, "the flight waits for the release", func() bool {
+			return s.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+		})
+		require.NoError(t, tx.Commit(t.Context()))
+		wg.Wait()
+		require.NoError(t, err)
+		require.ErrorIs(t, errs[0], catalog.ErrReservationReleased)
+		require.NoError(t, errs[1])
+		require.Equal(t, stock{1, 1}, s.stock(product))
+		s.books()
+	})
+
 	t.Run("AgainstItsRelease", func(t *testing.T) {
 		t.Parallel()
 
@@ -227,6 +260,7 @@ func TestReserve(t *testing.T) {
 		s.books()
 	})
 
+	// original 31, 37: quantities below zero raised the stock.
 	t.Run("RefusesNonsense", func(t *testing.T) {
 		t.Parallel()
 

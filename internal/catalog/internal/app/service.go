@@ -27,6 +27,7 @@ const freshness = time.Second
 // Service implements the module's contract, and what its routes need besides.
 type Service struct {
 	pool   *pgxpool.Pool
+	flying *pgxpool.Pool // the flights' own connections
 	sql    *db.Queries
 	outbox *outbox.Outbox
 	audit  *audit.Log
@@ -34,31 +35,51 @@ type Service struct {
 	log    *slog.Logger
 	index  Index
 
-	reserves    *batch.Group[order, catalog.Reservation]
-	settlements *batch.Group[settlement, catalog.Reservation]
-	scarce      *scarce
-	details     *otter.Cache[uuid.UUID, detail]
-	trees       *otter.Cache[struct{}, *tree]
+	reserves *batch.Group[order, catalog.Reservation]
+	releases *batch.Group[settlement, catalog.Reservation]
+	offers   *batch.Group[[]uuid.UUID, map[uuid.UUID]catalog.Offer]
+	scarce   *scarce
+	details  *details
+	trees    *otter.Cache[struct{}, *tree]
+}
+
+// Parts are what a service is made of.
+type Parts struct {
+	Pool    *pgxpool.Pool
+	Outbox  *outbox.Outbox
+	Audit   *audit.Log
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Index   Index
+	Flights batch.Limits
 }
 
 // NewService returns the module's service. Close ends it.
-func NewService(pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, c clock.Clock, logger *slog.Logger, index Index) *Service {
+func NewService(p Parts) (*Service, error) {
+	flights := flightsWithin(p.Flights)
+	flying, err := flights.connections(p.Pool)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
-		pool: pool, sql: db.New(), outbox: events, audit: log, clock: c, log: logger, index: index,
-		scarce:  newScarce(c),
-		details: newDetails(),
+		pool: p.Pool, flying: flying, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log, index: p.Index,
+		scarce:  newScarce(p.Clock),
+		details: newDetails(p.Pool, p.Clock),
 		trees:   newTrees(),
 	}
-	s.reserves = batch.New(batch.Config{Name: "catalog.reserve"}, s.flyReserve)
-	s.settlements = batch.New(batch.Config{Name: "catalog.settle"}, s.flySettle)
-	return s
+	s.reserves = batch.New(flights.reserve, s.flyReserve)
+	s.releases = batch.New(flights.release, s.flyRelease)
+	s.offers = batch.New(flights.offers, s.flyOffers)
+	return s, nil
 }
 
 // Close waits for the flights that are in the air and refuses new ones.
 func (s *Service) Close() {
 	s.reserves.Close()
-	s.settlements.Close()
-	s.details.StopAllGoroutines()
+	s.releases.Close()
+	s.offers.Close()
+	s.flying.Close()
+	s.details.Close()
 	s.trees.StopAllGoroutines()
 }
 

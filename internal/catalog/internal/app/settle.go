@@ -11,6 +11,14 @@ import (
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
+	"github.com/sasapick/shop/internal/platform/failpoint"
+)
+
+var (
+	releaseCommit    = failpoint.New("catalog.release.commit")    // what is held is locked, nothing is written
+	releaseCommitted = failpoint.New("catalog.release.committed") // given back, and no order was told
+	settleCommit     = failpoint.New("catalog.settle.commit")     // all is written that the events have asked for
+	settleCommitted  = failpoint.New("catalog.settle.committed")
 )
 
 // settlement is what becomes of an order's hold.
@@ -31,16 +39,16 @@ const (
 
 // Release implements [catalog.Stock].
 func (s *Service) Release(ctx context.Context, in catalog.ReleaseInput) (catalog.Reservation, error) {
-	released, err := s.settlements.Do(ctx, shardOf(in.OrderID), settlement{in.OrderID, actionRelease})
+	released, err := s.releases.Do(ctx, shardOf(in.OrderID), settlement{in.OrderID, actionRelease})
 	return released, busy(err)
 }
 
-// flySettle settles the orders of one flight, in two round trips.
-func (s *Service) flySettle(ctx context.Context, asked []settlement) ([]batch.Result[catalog.Reservation], error) {
+// flyRelease gives back what the orders of one flight hold, in two round trips.
+func (s *Service) flyRelease(ctx context.Context, asked []settlement) ([]batch.Result[catalog.Reservation], error) {
 	results := make([]batch.Result[catalog.Reservation], len(asked))
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.flying.Acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("acquire a connection for settlements: %w", err)
+		return nil, fmt.Errorf("acquire a connection for releases: %w", err)
 	}
 	defer giveBack(ctx, conn)
 
@@ -56,10 +64,12 @@ func (s *Service) flySettle(ctx context.Context, asked []settlement) ([]batch.Re
 		if decided.Empty() {
 			break // nothing to keep: giveBack rolls back, which costs no write
 		}
+		releaseCommit.Hit()
 		again, err := s.sql.LandSettle(ctx, conn.Conn(), true, &decided.Settled)
 		if err != nil {
 			return nil, err
 		}
+		releaseCommitted.Hit()
 		s.noteAll(decided.pools)
 		left = only(left, again)
 	}
@@ -94,7 +104,7 @@ func (s *Service) settleSome(ctx context.Context) (n int, err error) {
 
 func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
 	var decided decision
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.flying, func(tx pgx.Tx) error {
 		rows, err := s.sql.TakeSettlements(ctx, tx, maxSettlement)
 		if err != nil {
 			return fmt.Errorf("take settlements: %w", err)
@@ -111,17 +121,23 @@ func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		decided = s.decide(known, asked)
-		if decided.Empty() {
-			return nil
+		if !decided.Empty() {
+			again, err := s.sql.LandSettle(ctx, tx, false, &decided.Settled)
+			if err != nil {
+				return err
+			}
+			if len(again) > 0 {
+				return errSettleAgain
+			}
 		}
-		again, err := s.sql.LandSettle(ctx, tx, false, &decided.Settled)
-		if err == nil && len(again) > 0 {
-			err = errSettleAgain
-		}
-		return err
+		settleCommit.Hit()
+		return nil
 	})
 	if err != nil {
 		return 0, err
+	}
+	if n > 0 {
+		settleCommitted.Hit()
 	}
 	s.noteAll(decided.pools)
 	return n, nil

@@ -1,17 +1,13 @@
 package app_test
 
 import (
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/sasapick/shop/internal/catalog"
 )
@@ -49,6 +45,7 @@ func TestSettle(t *testing.T) {
 		s.books()
 	})
 
+	// PrestaShop#19100 (T29): pieces stayed reserved for orders that had ended. original 31: giving back twice added twice.
 	t.Run("EndedGivesBack", func(t *testing.T) {
 		t.Parallel()
 
@@ -115,131 +112,6 @@ func TestSettle(t *testing.T) {
 		require.Equal(t, stock{1700, 0}, s.stock(products[1]))
 		require.Zero(t, s.count(`SELECT count(*) FROM catalog.settlements`))
 		s.books()
-	})
-}
-
-// TestHoldsAgainstModel plays calls and events in any order against a map.
-func TestHoldsAgainstModel(t *testing.T) {
-	t.Parallel()
-
-	s := setup(t)
-	type modelOrder struct {
-		state string
-		lines map[uuid.UUID]int64
-	}
-	rapid.Check(t, func(rt *rapid.T) {
-		products := []uuid.UUID{s.product(12), s.product(5)}
-		model := map[uuid.UUID]*stock{products[0]: {12, 0}, products[1]: {5, 0}}
-		orders := map[uuid.UUID]*modelOrder{}
-		ids := []uuid.UUID{uuid.New(), uuid.New(), uuid.New(), uuid.New()}
-		anyOrder := rapid.SampledFrom(ids)
-		settle := func(rt *rapid.T, event string, id uuid.UUID) {
-			if err := s.hear(event, id); err != nil {
-				rt.Fatalf("hear %s: %v", event, err)
-			}
-			if err := s.service().Settle(t.Context()); err != nil {
-				rt.Fatalf("settle: %v", err)
-			}
-		}
-		end := func(id uuid.UUID) {
-			o := orders[id]
-			if o == nil {
-				orders[id] = &modelOrder{state: "released"}
-				return
-			}
-			for p, q := range o.lines {
-				switch o.state {
-				case "held":
-					model[p].reserved -= q
-				case "used":
-					model[p].onHand += q
-				}
-			}
-			o.state = "released"
-		}
-		rt.Repeat(map[string]func(*rapid.T){
-			"reserve": func(rt *rapid.T) {
-				id := anyOrder.Draw(rt, "order")
-				lines := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) catalog.Line {
-					return catalog.Line{ProductID: rapid.SampledFrom(products).Draw(rt, "product"), Quantity: rapid.Int64Range(1, 6).Draw(rt, "quantity")}
-				}), 1, 3).Draw(rt, "lines")
-				want, o := error(nil), orders[id]
-				if o == nil {
-					sum := map[uuid.UUID]int64{}
-					for _, l := range lines {
-						sum[l.ProductID] += l.Quantity
-					}
-					for p, q := range sum {
-						if model[p].onHand-model[p].reserved < q {
-							want = catalog.ErrOutOfStock
-						}
-					}
-					if want == nil {
-						o = &modelOrder{state: "held", lines: sum}
-						orders[id] = o
-						for p, q := range sum {
-							model[p].reserved += q
-						}
-					}
-				} else if o.state == "released" {
-					want = catalog.ErrReservationReleased
-				}
-				got, err := s.reserve(rapid.IntRange(0, 1).Draw(rt, "instance"), id, lines...)
-				if !errors.Is(err, want) || want == nil && (err != nil || string(got.State) != o.state) {
-					rt.Fatalf("reserve: %v %v, want %v", got, err, want)
-				}
-			},
-			"release": func(rt *rapid.T) {
-				id := anyOrder.Draw(rt, "order")
-				if _, err := s.release(rapid.IntRange(0, 1).Draw(rt, "instance"), id); err != nil {
-					rt.Fatalf("release: %v", err)
-				}
-				end(id)
-			},
-			"expired": func(rt *rapid.T) {
-				id := anyOrder.Draw(rt, "order")
-				settle(rt, expired, id)
-				end(id)
-			},
-			"paid": func(rt *rapid.T) {
-				known := slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool { return orders[id] == nil })
-				if len(known) == 0 {
-					return
-				}
-				id := rapid.SampledFrom(known).Draw(rt, "order")
-				settle(rt, paid, id)
-				if o := orders[id]; o.state == "held" {
-					o.state = "used"
-					for p, q := range o.lines {
-						model[p].reserved -= q
-						model[p].onHand -= q
-					}
-				}
-			},
-			"move": func(rt *rapid.T) {
-				p := rapid.SampledFrom(products).Draw(rt, "product")
-				by := rapid.Int64Range(-6, 6).Filter(func(n int64) bool { return n != 0 }).Draw(rt, "by")
-				_, _, err := s.tryMove(s.ctx, p, "adjust", by)
-				if model[p].onHand+by < model[p].reserved {
-					if !errors.Is(err, catalog.ErrStockBelowReserved) {
-						rt.Fatalf("move below what is reserved: %v", err)
-					}
-					return
-				}
-				if err != nil {
-					rt.Fatalf("move: %v", err)
-				}
-				model[p].onHand += by
-			},
-			"": func(rt *rapid.T) {
-				for _, p := range slices.Collect(maps.Keys(model)) {
-					if got := s.stock(p); got != *model[p] {
-						rt.Fatalf("%s: %v, want %v", p, got, *model[p])
-					}
-				}
-				s.books()
-			},
-		})
 	})
 }
 

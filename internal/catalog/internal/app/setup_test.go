@@ -22,6 +22,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/idempotency"
 	"github.com/sasapick/shop/internal/platform/outbox"
+	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/pgtest"
 )
 
@@ -42,14 +43,32 @@ type shop struct {
 
 func setup(t testing.TB) *shop {
 	t.Helper()
-	s := &shop{t: t, pool: pgtest.New(t, "catalog"), clock: clock.NewManual(opened)}
+	return setupOn(t, pgtest.New(t, "catalog"))
+}
+
+// owned is a shop whose tables the test may break.
+func owned(t testing.TB) *shop {
+	t.Helper()
+	pool, err := pg.Open(t.Context(), pg.Config{URL: pgtest.URL(t), Name: "catalog"})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return setupOn(t, pool)
+}
+
+func setupOn(t testing.TB, pool *pgxpool.Pool) *shop {
+	t.Helper()
+	s := &shop{t: t, pool: pool, clock: clock.NewManual(opened)}
 	s.ctx = auth.With(t.Context(), auth.Principal{AccountID: uuid.New(), SessionID: uuid.New(), Role: auth.Manager})
 	log := slog.New(slog.DiscardHandler)
 	index := memory.New()
 	s.feed = app.NewFeed(s.pool, index, log)
 	c := clock.Clock(s.clock.Now)
 	for i := range s.instances {
-		s.instances[i] = app.NewService(s.pool, outbox.New("catalog", c), audit.New("catalog", c), c, log, app.NewGate(index, s.feed))
+		made, err := app.NewService(app.Parts{
+			Pool: s.pool, Outbox: outbox.New("catalog", c), Audit: audit.New("catalog", c), Clock: c, Log: log, Index: app.NewGate(index, s.feed),
+		})
+		require.NoError(t, err)
+		s.instances[i] = made
 		t.Cleanup(s.instances[i].Close)
 	}
 	made, err := s.instances[0].CreateCategory(s.ctx, app.CategoryFields{Slug: "goods", Name: "상품", NameEn: "Goods"})
@@ -87,8 +106,11 @@ func (s *shop) move(product uuid.UUID, kind string, quantity int64) {
 }
 
 func (s *shop) tryMove(ctx context.Context, product uuid.UUID, kind string, quantity int64) (app.Movement, bool, error) {
-	key := idempotency.Of(uuid.NewString(), product.String(), quantity)
-	return s.service().Move(ctx, app.MoveInput{ProductID: product, Kind: kind, Quantity: quantity, Reason: "test", Key: key})
+	return s.service().Move(ctx, s.moving(product, kind, quantity, uuid.NewString()))
+}
+
+func (s *shop) moving(product uuid.UUID, kind string, quantity int64, key string) app.MoveInput {
+	return app.MoveInput{ProductID: product, Kind: kind, Quantity: quantity, Reason: "test", Key: idempotency.Of(key, product.String(), quantity)}
 }
 
 func (s *shop) reserve(instance int, order uuid.UUID, lines ...catalog.Line) (catalog.Reservation, error) {
@@ -102,15 +124,18 @@ func (s *shop) release(instance int, order uuid.UUID) (catalog.Reservation, erro
 // hear hands an event of the order to its handler, as the bus does.
 func (s *shop) hear(event string, order uuid.UUID) error {
 	s.t.Helper()
+	return s.tryHear(s.t.Context(), event, order)
+}
+
+func (s *shop) tryHear(ctx context.Context, event string, order uuid.UUID) error {
 	for _, sub := range app.Subscriptions(s.service()) {
 		if sub.Type == event {
-			return pgx.BeginFunc(s.t.Context(), s.pool, func(tx pgx.Tx) error {
-				return sub.Handle(s.t.Context(), tx, bus.Envelope{Type: event, Key: order, Data: []byte(fmt.Sprintf(`{"order_id":%q}`, order))})
+			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+				return sub.Handle(ctx, tx, bus.Envelope{Type: event, Key: order, Data: []byte(fmt.Sprintf(`{"order_id":%q}`, order))})
 			})
 		}
 	}
-	s.t.Fatalf("nobody hears %s", event)
-	return nil
+	return fmt.Errorf("nobody hears %s", event)
 }
 
 var (

@@ -29,7 +29,7 @@ type CategoryTree struct {
 
 // tree is the categories as this process last read them.
 type tree struct {
-	body     []byte
+	body     web.Encoded[CategoryTree]
 	etag     string
 	nodes    map[uuid.UUID]*Category
 	parents  map[uuid.UUID]uuid.UUID
@@ -86,10 +86,10 @@ func plant(rows []db.CatalogCategory) (*tree, error) {
 		}
 	}
 	var err error
-	if t.body, err = encode(shown); err != nil {
+	if t.body, err = web.Encode(shown); err != nil {
 		return nil, fmt.Errorf("encode categories: %w", err)
 	}
-	t.etag = web.ETag(json.RawMessage(t.body))
+	t.etag = web.ETag(json.RawMessage(t.body.Bytes()))
 	return t, nil
 }
 

@@ -32,7 +32,7 @@ type Boarded struct {
 // BoardReserve begins a transaction and locks the pools, in one round trip. The orders are looked up after that: an order
 // has the same pools each time it is asked for, so whoever reserved it before has let go of them by then.
 func (q *Queries) BoardReserve(ctx context.Context, conn Sender, orders, pools []uuid.UUID) (Boarded, error) {
-	known := Boarded{Pools: map[uuid.UUID]Pool{}, States: map[uuid.UUID]string{}}
+	known := Boarded{Pools: make(map[uuid.UUID]Pool, len(pools)), States: map[uuid.UUID]string{}}
 	b := &pgx.Batch{}
 	b.Queue("begin")
 	b.Queue(lockPools, pools).Query(func(rows pgx.Rows) error { return readPools(rows, known.Pools) })
@@ -60,18 +60,17 @@ func (m *Marks) queue(b *pgx.Batch) {
 	}
 }
 
-// LandReserve writes the reservations and commits, in one round trip. It returns the orders that took something: not those
-// that somebody else has put there in the meantime.
-func (q *Queries) LandReserve(ctx context.Context, conn Sender, w ReserveParams, marks Marks) (map[uuid.UUID]bool, error) {
-	fresh := map[uuid.UUID]bool{}
+// LandReserve writes the reservations and commits, in one round trip. It returns how many orders took something: not those that
+// somebody else has put there in the meantime.
+func (q *Queries) LandReserve(ctx context.Context, conn Sender, w ReserveParams, marks Marks) (fresh int, err error) {
 	b := &pgx.Batch{}
-	b.Queue(reserve, w.At, w.OrderIds, w.LineOrderIds, w.PoolIds, w.ProductIds, w.Quantities).Query(func(rows pgx.Rows) error {
-		return readIDs(rows, fresh)
+	b.Queue(reserve, w.At, w.OrderIds, w.LineOrderIds, w.PoolIds, w.ProductIds, w.Quantities).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&fresh)
 	})
 	marks.queue(b)
 	commit(b)
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
-		return nil, fmt.Errorf("write reservations: %w", err)
+		return 0, fmt.Errorf("write reservations: %w", err)
 	}
 	return fresh, nil
 }
@@ -166,10 +165,11 @@ func commit(b *pgx.Batch) {
 }
 
 func readPools(rows pgx.Rows, into map[uuid.UUID]Pool) error {
-	pools, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Pool])
-	for _, p := range pools {
+	var p Pool
+	_, err := pgx.ForEachRow(rows, []any{&p.ID, &p.ProductID, &p.OnHand, &p.Reserved, &p.LowAt}, func() error {
 		into[p.ID] = p
-	}
+		return nil
+	})
 	return err
 }
 

@@ -57,10 +57,11 @@ ORDER BY p.id DESC
 LIMIT @row_limit;
 
 -- name: TakeMarks :many
--- What was marked since the last time, product by product, in the order in which products are locked.
+-- What was marked since the last time, product by product, in the order in which products are locked. Nothing is skipped: sales
+-- that went back must not be counted before those that they were of.
 WITH taken AS (
     DELETE FROM catalog.product_marks
-    WHERE id IN (SELECT m.id FROM catalog.product_marks m ORDER BY m.id LIMIT @row_limit FOR UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT m.id FROM catalog.product_marks m ORDER BY m.id LIMIT @row_limit FOR UPDATE)
     RETURNING product_id, sold
 )
 SELECT product_id, sum(sold)::bigint AS sold FROM taken GROUP BY product_id ORDER BY product_id;

@@ -319,7 +319,7 @@ func (q *Queries) SetProductState(ctx context.Context, db DBTX, arg SetProductSt
 const takeMarks = `-- name: TakeMarks :many
 WITH taken AS (
     DELETE FROM catalog.product_marks
-    WHERE id IN (SELECT m.id FROM catalog.product_marks m ORDER BY m.id LIMIT $1 FOR UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT m.id FROM catalog.product_marks m ORDER BY m.id LIMIT $1 FOR UPDATE)
     RETURNING product_id, sold
 )
 SELECT product_id, sum(sold)::bigint AS sold FROM taken GROUP BY product_id ORDER BY product_id
@@ -330,7 +330,8 @@ type TakeMarksRow struct {
 	Sold      int64
 }
 
-// What was marked since the last time, product by product, in the order in which products are locked.
+// What was marked since the last time, product by product, in the order in which products are locked. Nothing is skipped: sales
+// that went back must not be counted before those that they were of.
 func (q *Queries) TakeMarks(ctx context.Context, db DBTX, rowLimit int32) ([]TakeMarksRow, error) {
 	rows, err := db.Query(ctx, takeMarks, rowLimit)
 	if err != nil {

@@ -22,8 +22,27 @@ ORDER BY id FOR NO KEY UPDATE;
 -- name: LinesOfOrders :many
 SELECT order_id, pool_id, product_id, quantity FROM catalog.reservation_lines WHERE order_id = ANY (@order_ids::uuid[]) ORDER BY order_id, pool_id;
 
--- name: Reserve :many
--- Orders whose row is there already take nothing: they were taken by somebody else in the meantime.
+-- name: HoldsOf :many
+-- A line a row; an order that holds nothing has one row without a line.
+SELECT r.order_id, r.state, l.product_id, l.quantity
+FROM catalog.reservations r
+LEFT JOIN catalog.reservation_lines l ON l.order_id = r.order_id
+WHERE r.order_id = ANY (@order_ids::uuid[])
+ORDER BY r.order_id, l.pool_id;
+
+-- name: OpenHolds :many
+SELECT h.order_id, l.product_id, l.quantity
+FROM (
+    SELECT r.order_id FROM catalog.reservations r
+    WHERE r.state = 'held' AND r.order_id > @after
+    ORDER BY r.order_id
+    LIMIT @row_limit
+) h
+JOIN catalog.reservation_lines l ON l.order_id = h.order_id
+ORDER BY h.order_id, l.pool_id;
+
+-- name: Reserve :one
+-- Orders whose row is there already take nothing: they were taken by somebody else in the meantime. How many weren't is told.
 WITH fresh AS (
     INSERT INTO catalog.reservations (order_id, state, created_at, updated_at)
     SELECT o.order_id, 'held', @at, @at FROM unnest(@order_ids::uuid[]) AS o (order_id) ORDER BY o.order_id
@@ -43,7 +62,7 @@ WITH fresh AS (
     FROM (SELECT pool_id, sum(quantity)::bigint AS quantity FROM lines GROUP BY pool_id) t
     WHERE p.id = t.pool_id
 )
-SELECT order_id FROM fresh;
+SELECT count(*) FROM fresh;
 
 -- name: SetReservationStates :exec
 UPDATE catalog.reservations r SET state = s.state, updated_at = @at

@@ -26,6 +26,47 @@ func (q *Queries) AskSettlement(ctx context.Context, db DBTX, arg AskSettlementP
 	return err
 }
 
+const holdsOf = `-- name: HoldsOf :many
+SELECT r.order_id, r.state, l.product_id, l.quantity
+FROM catalog.reservations r
+LEFT JOIN catalog.reservation_lines l ON l.order_id = r.order_id
+WHERE r.order_id = ANY ($1::uuid[])
+ORDER BY r.order_id, l.pool_id
+`
+
+type HoldsOfRow struct {
+	OrderID   uuid.UUID
+	State     string
+	ProductID *uuid.UUID
+	Quantity  *int64
+}
+
+// A line a row; an order that holds nothing has one row without a line.
+func (q *Queries) HoldsOf(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([]HoldsOfRow, error) {
+	rows, err := db.Query(ctx, holdsOf, orderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HoldsOfRow{}
+	for rows.Next() {
+		var i HoldsOfRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.State,
+			&i.ProductID,
+			&i.Quantity,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertMovement = `-- name: InsertMovement :one
 INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, reason, actor_id, idempotency_key, idempotency_hash, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -377,6 +418,49 @@ func (q *Queries) MovementsPage(ctx context.Context, db DBTX, arg MovementsPageP
 	return items, nil
 }
 
+const openHolds = `-- name: OpenHolds :many
+SELECT h.order_id, l.product_id, l.quantity
+FROM (
+    SELECT r.order_id FROM catalog.reservations r
+    WHERE r.state = 'held' AND r.order_id > $1
+    ORDER BY r.order_id
+    LIMIT $2
+) h
+JOIN catalog.reservation_lines l ON l.order_id = h.order_id
+ORDER BY h.order_id, l.pool_id
+`
+
+type OpenHoldsParams struct {
+	After    uuid.UUID
+	RowLimit int32
+}
+
+type OpenHoldsRow struct {
+	OrderID   uuid.UUID
+	ProductID uuid.UUID
+	Quantity  int64
+}
+
+func (q *Queries) OpenHolds(ctx context.Context, db DBTX, arg OpenHoldsParams) ([]OpenHoldsRow, error) {
+	rows, err := db.Query(ctx, openHolds, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OpenHoldsRow{}
+	for rows.Next() {
+		var i OpenHoldsRow
+		if err := rows.Scan(&i.OrderID, &i.ProductID, &i.Quantity); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const poolForUpdate = `-- name: PoolForUpdate :one
 SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools WHERE id = $1 FOR NO KEY UPDATE
 `
@@ -447,7 +531,7 @@ func (q *Queries) ReservationsOf(ctx context.Context, db DBTX, orderIds []uuid.U
 	return items, nil
 }
 
-const reserve = `-- name: Reserve :many
+const reserve = `-- name: Reserve :one
 WITH fresh AS (
     INSERT INTO catalog.reservations (order_id, state, created_at, updated_at)
     SELECT o.order_id, 'held', $1, $1 FROM unnest($2::uuid[]) AS o (order_id) ORDER BY o.order_id
@@ -467,7 +551,7 @@ WITH fresh AS (
     FROM (SELECT pool_id, sum(quantity)::bigint AS quantity FROM lines GROUP BY pool_id) t
     WHERE p.id = t.pool_id
 )
-SELECT order_id FROM fresh
+SELECT count(*) FROM fresh
 `
 
 type ReserveParams struct {
@@ -479,9 +563,9 @@ type ReserveParams struct {
 	Quantities   []int64
 }
 
-// Orders whose row is there already take nothing: they were taken by somebody else in the meantime.
-func (q *Queries) Reserve(ctx context.Context, db DBTX, arg ReserveParams) ([]uuid.UUID, error) {
-	rows, err := db.Query(ctx, reserve,
+// Orders whose row is there already take nothing: they were taken by somebody else in the meantime. How many weren't is told.
+func (q *Queries) Reserve(ctx context.Context, db DBTX, arg ReserveParams) (int64, error) {
+	row := db.QueryRow(ctx, reserve,
 		arg.At,
 		arg.OrderIds,
 		arg.LineOrderIds,
@@ -489,22 +573,9 @@ func (q *Queries) Reserve(ctx context.Context, db DBTX, arg ReserveParams) ([]uu
 		arg.ProductIds,
 		arg.Quantities,
 	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []uuid.UUID{}
-	for rows.Next() {
-		var order_id uuid.UUID
-		if err := rows.Scan(&order_id); err != nil {
-			return nil, err
-		}
-		items = append(items, order_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const setPool = `-- name: SetPool :exec

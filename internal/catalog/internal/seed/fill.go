@@ -81,11 +81,11 @@ func fillProducts(ctx context.Context, tx pgx.Tx, sql *db.Queries, first, after 
 	}
 	err = copyIn("products", []string{
 		"id", "category_id", "name", "name_en", "brand", "color", "size", "list_price_won", "price_won", "description", "tags",
-		"limit_per_customer", "state", "sales_count", "created_at", "updated_at", "published_at",
+		"limit_per_customer", "state", "sales_count", "opening_sales", "created_at", "updated_at", "published_at",
 	}, func(p Product) []any {
 		return []any{
 			p.ID, p.CategoryID, p.Name, p.NameEn, p.Brand, p.Color, p.Size, p.ListPriceWon, p.PriceWon, p.Description, p.Tags,
-			p.LimitPerCustomer, app.StatePublished, p.SalesCount, p.CreatedAt, p.CreatedAt, p.CreatedAt,
+			p.LimitPerCustomer, app.StatePublished, p.SalesCount, p.SalesCount, p.CreatedAt, p.CreatedAt, p.CreatedAt,
 		}
 	})
 	if err != nil {
