@@ -22,6 +22,7 @@ import (
 	"github.com/sasapick/shop/internal/payments/internal/emulator"
 	"github.com/sasapick/shop/internal/payments/internal/toss"
 	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/outbox"
@@ -50,6 +51,7 @@ var Module = fx.Module(name,
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Routes(newEmulatorRoutes),
 		platformfx.Jobs(app.Jobs),
+		platformfx.Books(app.Books),
 	),
 )
 
@@ -147,19 +149,34 @@ func (l *later) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	(*h).ServeHTTP(w, r)
 }
 
+type parts struct {
+	fx.In
+
+	Lifecycle fx.Lifecycle
+	Till      till
+	Pool      *pgxpool.Pool
+	Outbox    *outbox.Outbox
+	Audit     *audit.Log
+	Clock     clock.Clock
+	Log       *slog.Logger
+	Metrics   *prometheus.Registry
+	Flights   batch.Limits `optional:"true"`
+}
+
 // newService ends the service before the pool that it writes to: fx stops in the reverse order of making.
-func newService(lc fx.Lifecycle, t till, pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, now clock.Clock, logger *slog.Logger, metrics *prometheus.Registry) (*app.Service, error) {
+func newService(p parts) (*app.Service, error) {
 	s, err := app.NewService(app.Parts{
-		Config: t.config, Pool: pool, Outbox: events, Audit: log, Gateway: t.gateway, Checkout: t.checkout, Clock: now, Logger: logger, Metrics: metrics,
+		Config: p.Till.config, Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Gateway: p.Till.gateway, Checkout: p.Till.checkout, Clock: p.Clock,
+		Logger: p.Log, Flights: p.Flights, Metrics: p.Metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if t.hooks != nil {
+	if p.Till.hooks != nil {
 		h := s.WebhookHandler()
-		t.hooks.handler.Store(&h)
+		p.Till.hooks.handler.Store(&h)
 	}
-	lc.Append(fx.StopHook(s.Shutdown))
+	p.Lifecycle.Append(fx.StopHook(s.Shutdown))
 	return s, nil
 }
 

@@ -2,244 +2,239 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/sasapick/shop/internal/payments"
 	"github.com/sasapick/shop/internal/payments/internal/db"
-	"github.com/sasapick/shop/internal/platform/audit"
-	"github.com/sasapick/shop/internal/platform/web"
+	"github.com/sasapick/shop/internal/platform/books"
 )
 
-// PaymentsQuery says which payments to list.
-type PaymentsQuery struct {
-	State string // a state, or unknown, or refund_due; empty: any
-	Order string // an order's id or number; empty: any
-	Page  web.PageQuery
+// Graces of the books: how long what is under way may take.
+const (
+	graceOpen    = time.Hour        // after an order's time to be paid is over, to be closed
+	graceDue     = 15 * time.Minute // after an attempt is due, to be asked about
+	graceRefund  = 24 * time.Hour   // after a refund was asked for, to be done or refused
+	graceWebhook = time.Hour        // after a webhook came, to be followed
+)
+
+// Books are what must hold of the module's books.
+func Books(s *Service) []books.Invariant {
+	b := ledger{s}
+	return []books.Invariant{
+		b.since("ledger.sum", "every transfer moves an amount between two accounts of the books, so that they sum to zero", b.transfers),
+		b.since("ledger.balance", "no order gave back more than had come for it", b.balances),
+		b.since("payments.ledger", "what an order was paid and refunded is what the ledger says", b.payments),
+		b.since("payments.attempt", "a payment's state is its attempt's", b.attempts),
+		b.since("orders.paid_once", "no order keeps the money of two payments", b.twice),
+		b.since("strays.returned", "money that no order can use is on its way back", b.strays),
+		b.since("refunds.ledger", "a refund that is done moved its money, and no other did", b.refunds),
+		b.now("payments.closed", "no payment is open long after its order's time to be paid", b.open),
+		b.now("attempts.one_in_flight", "no order has two confirms without an outcome", b.inFlight),
+		b.now("attempts.answered", "every confirm without an outcome is asked about", b.unanswered),
+		b.now("attempts.undisputed", "Toss says nothing that cannot be", b.inDoubt),
+		b.now("refunds.age", "no refund is neither done nor refused for longer than a day", b.refundsDue),
+		b.now("webhooks.processed", "no webhook waits for longer than an hour", b.webhooks),
+	}
 }
 
-// Payments lists payments, newest first.
-func (s *Service) Payments(ctx context.Context, q PaymentsQuery) (web.Page[db.Payment], error) {
-	before := first
-	if err := web.DecodeCursor(q.Page.Cursor, &before); err != nil {
-		return web.Page[db.Payment]{}, err
-	}
-	var found []db.Payment
-	var err error
-	limit := int32(q.Page.Limit) + 1
-	switch {
-	case q.Order != "":
-		found, err = s.ofOrder(ctx, q.Order, q.State)
-	case q.State == "":
-		found, err = s.sql.ListPayments(ctx, s.pool, db.ListPaymentsParams{Before: before, AtMost: limit})
-	case q.State == "unknown":
-		found, err = s.sql.ListUnknownPayments(ctx, s.pool, db.ListUnknownPaymentsParams{Before: before, AtMost: limit})
-	case q.State == "refund_due":
-		found, err = s.sql.ListRefundDuePayments(ctx, s.pool, db.ListRefundDuePaymentsParams{Before: before, AtMost: limit})
-	default:
-		found, err = s.sql.ListPaymentsIn(ctx, s.pool, db.ListPaymentsInParams{State: q.State, Before: before, AtMost: limit})
-	}
-	if err != nil {
-		return web.Page[db.Payment]{}, fmt.Errorf("list payments: %w", err)
-	}
-	return web.PageOf(found, q.Page.Limit, func(p db.Payment) any { return p.OrderID }), nil
+// ledger looks at the books of a service.
+type ledger struct{ *Service }
+
+// step is how many rows of history, and of the ledger, one statement looks at.
+const step = 10_000
+
+// chunk is what one statement looks at: transfers after ledger up to ledgerTo, or the orders that they and the lines of history in the
+// like range are about.
+type chunk struct {
+	ledger, ledgerTo int64
+	orders           []uuid.UUID
 }
 
-// ofOrder finds the one payment of an order, by what a person types.
-func (s *Service) ofOrder(ctx context.Context, order, state string) ([]db.Payment, error) {
-	var p db.Payment
-	var err error
-	if id, parsed := uuid.Parse(order); parsed == nil {
-		var row db.PaymentOfRow
-		row, err = s.sql.PaymentOf(ctx, s.pool, id)
-		p = row.PaymentsPayment
-	} else {
-		p, err = s.sql.PaymentByNumber(ctx, s.pool, order)
-	}
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if state != "" && state != p.State && state != "unknown" && state != "refund_due" {
-		return nil, nil
-	}
-	return []db.Payment{p}, nil
+// finding is what one look found: how much there was, and what of it is wrong.
+type finding struct {
+	looked int64
+	wrong  []books.Mismatch
 }
 
-// Details is everything of one payment.
-type Details struct {
-	Payment   db.Payment
-	Attempts  []db.Attempt
-	Refunds   []db.Refund
-	Transfers []db.Entry
-	History   []db.History
-}
+func (f *finding) add(g finding) { f.looked, f.wrong = f.looked+g.looked, append(f.wrong, g.wrong...) }
 
-// Details shows everything of one payment.
-func (s *Service) Details(ctx context.Context, orderID uuid.UUID) (d Details, err error) {
-	if d.Payment, err = s.opened(ctx, orderID); err != nil {
-		return d, err
-	}
-	if d.Attempts, err = s.sql.AttemptsOf(ctx, s.pool, orderID); err != nil {
-		return d, fmt.Errorf("read attempts: %w", err)
-	}
-	if d.Refunds, err = s.sql.RefundsOf(ctx, s.pool, orderID); err != nil {
-		return d, fmt.Errorf("read refunds: %w", err)
-	}
-	if d.Transfers, err = s.sql.TransfersOf(ctx, s.pool, orderID); err != nil {
-		return d, fmt.Errorf("read transfers: %w", err)
-	}
-	if d.History, err = s.sql.HistoryOf(ctx, s.pool, orderID); err != nil {
-		return d, fmt.Errorf("read history: %w", err)
-	}
-	return d, nil
-}
-
-// opened reads a payment that is more than a tombstone.
-func (s *Service) opened(ctx context.Context, orderID uuid.UUID) (db.Payment, error) {
-	row, err := s.sql.PaymentOf(ctx, s.pool, orderID)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && row.PaymentsPayment.OrderNumber == nil {
-		return db.Payment{}, payments.ErrNoPayment
-	}
-	if err != nil {
-		return db.Payment{}, fmt.Errorf("read payment: %w", err)
-	}
-	return row.PaymentsPayment, nil
-}
-
-// ReadBack asks the gateway now about everything of an order that isn't settled, and about the order itself.
-func (s *Service) ReadBack(ctx context.Context, orderID uuid.UUID) error {
-	before, err := s.opened(ctx, orderID)
-	if err != nil {
-		return err
-	}
-	unsettled, err := s.sql.UnsettledAttempts(ctx, s.pool, orderID)
-	if err != nil {
-		return fmt.Errorf("read attempts: %w", err)
-	}
-	for _, a := range unsettled {
-		if err := s.reconcile(ctx, a); err != nil {
-			return err
+// since is an invariant of what changes only with a row in history or ledger: a look is at what came after the checkpoint.
+func (l ledger) since(name, says string, look func(ctx context.Context, tx pgx.Tx, c chunk) (finding, error)) books.Invariant {
+	return books.Invariant{Module: "payments", Name: name, Says: says, Check: func(ctx context.Context, from string) (out books.Finding, err error) {
+		var history, transfers int64
+		if from != "" {
+			if _, err := fmt.Sscanf(from, "%d.%d", &history, &transfers); err != nil {
+				return out, fmt.Errorf("read the checkpoint %q: %w", from, err)
+			}
 		}
-	}
-	if answer := s.read(ctx, before, ""); answer.PaymentKey != "" && answer.Outcome != OutcomeUnknown && answer.Outcome != OutcomePending {
-		if err := s.settle(ctx, orderID, answer.PaymentKey, answer); err != nil {
-			return err
-		}
-	}
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		after, err := s.sql.LockPayment(ctx, tx, orderID)
-		if err != nil {
-			return fmt.Errorf("lock payment: %w", err)
-		}
-		return s.audit.Add(ctx, tx, audit.Entry{Action: "payments.reconcile", Subject: orderID.String(), Before: moneyOf(before), After: moneyOf(after)})
-	})
-}
-
-// moneyOf is what an audit entry tells of a payment.
-func moneyOf(p db.Payment) map[string]any {
-	return map[string]any{"state": p.State, "amount_won": p.AmountWon, "refunded_won": p.RefundedWon}
-}
-
-// RetryRefund asks once more for a refund that the gateway refused, whatever it is for.
-func (s *Service) RetryRefund(ctx context.Context, orderID, refundID uuid.UUID) error {
-	var again db.Refund
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		p, err := s.sql.LockPayment(ctx, tx, orderID)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return payments.ErrNoPayment
-		}
-		if err != nil {
-			return fmt.Errorf("lock payment: %w", err)
-		}
-		refused, err := s.sql.Refund(ctx, tx, refundID)
-		if errors.Is(err, pgx.ErrNoRows) || err == nil && refused.OrderID != orderID {
-			return payments.ErrNoPayment.WithDetail("the payment has no such refund")
-		}
-		if err != nil {
-			return fmt.Errorf("read refund: %w", err)
-		}
-		if refused.State != string(payments.RefundStateRefused) || refused.Kind == refundDeposit {
-			return payments.ErrNotRefundable.WithDetail("the refund was not refused")
-		}
-		if again, err = s.sql.RefundOfAttempt(ctx, tx, refused.AttemptID); !errors.Is(err, pgx.ErrNoRows) {
-			return err // it was asked for again already
-		}
-		if again, err = s.insertRefund(ctx, tx, p, refused.AttemptID, refused.Kind, refused.AmountWon, refused.Reason); err != nil {
-			return err
-		}
-		return s.audit.Add(ctx, tx, audit.Entry{
-			Action: "payments.retry_refund", Subject: orderID.String(),
-			Before: map[string]any{"refund_id": refused.ID, "code": refused.Code}, After: map[string]any{"refund_id": again.ID, "amount_won": again.AmountWon},
+		err = books.Snapshot(ctx, l.pool, func(tx pgx.Tx) error {
+			end, err := l.sql.Marks(ctx, tx, l.clock().Add(-books.Late))
+			if err != nil {
+				return fmt.Errorf("find the next checkpoint: %w", err)
+			}
+			out.Through = fmt.Sprintf("%d.%d", max(history, end.OldHistory), max(transfers, end.OldLedger))
+			var all finding
+			for ; (history < end.History || transfers < end.Ledger) && len(all.wrong) < books.MostWrong; history, transfers = history+step, transfers+step {
+				c := chunk{ledger: transfers, ledgerTo: transfers + step}
+				c.orders, err = l.sql.Touched(ctx, tx, db.TouchedParams{
+					History: history, HistoryTo: history + step, Ledger: c.ledger, LedgerTo: c.ledgerTo,
+				})
+				if err != nil {
+					return fmt.Errorf("find what changed: %w", err)
+				}
+				found, err := look(ctx, tx, c)
+				if err != nil {
+					return err
+				}
+				all.add(found)
+			}
+			out.Looked, out.Wrong = all.looked, distinct(all.wrong)
+			return nil
 		})
+		return out, err
+	}}
+}
+
+// distinct leaves out what was found twice: an order may have rows in several chunks.
+func distinct(wrong []books.Mismatch) (once []books.Mismatch) {
+	seen := map[books.Mismatch]bool{}
+	for _, w := range wrong {
+		if !seen[w] {
+			once = append(once, w)
+		}
+		seen[w] = true
+	}
+	return once[:min(len(once), books.MostWrong)]
+}
+
+// now is an invariant of what is not final, which is never much.
+func (l ledger) now(name, says string, look func(ctx context.Context, tx pgx.Tx, now time.Time) (finding, error)) books.Invariant {
+	return books.Invariant{Module: "payments", Name: name, Says: says, Check: func(ctx context.Context, _ string) (found books.Finding, err error) {
+		err = books.Snapshot(ctx, l.pool, func(tx pgx.Tx) error {
+			f, err := look(ctx, tx, l.clock())
+			found = books.Finding{Looked: f.looked, Wrong: f.wrong}
+			return err
+		})
+		return found, err
+	}}
+}
+
+// found makes a finding of a count and of the rows that are wrong.
+func found[R any](looked int64, counting error, rows []R, reading error, wrong func(R) books.Mismatch) (f finding, err error) {
+	if counting != nil {
+		return f, fmt.Errorf("count: %w", counting)
+	}
+	if reading != nil {
+		return f, fmt.Errorf("look: %w", reading)
+	}
+	f.looked = looked
+	for _, r := range rows {
+		f.wrong = append(f.wrong, wrong(r))
+	}
+	return f, nil
+}
+
+func (l ledger) transfers(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
+	n, counting := l.sql.CountTransfers(ctx, tx, db.CountTransfersParams{Ledger: c.ledger, LedgerTo: c.ledgerTo})
+	rows, err := l.sql.TransfersOffBooks(ctx, tx, db.TransfersOffBooksParams{Ledger: c.ledger, LedgerTo: c.ledgerTo, AtMost: books.MostWrong})
+	return found(n, counting, rows, err, func(r db.TransfersOffBooksRow) books.Mismatch {
+		return books.Mismatch{
+			Subject: fmt.Sprint(r.ID),
+			Detail:  fmt.Sprintf("a %s of order %s moves %d won from %s to %s", r.Kind, r.OrderID, r.AmountWon, r.CreditAccount, r.DebitAccount),
+		}
 	})
-	if err != nil {
-		return err
-	}
-	if again.State == string(payments.RefundStateRequested) {
-		s.sendSoon(ctx, again.ID)
-	}
-	return nil
 }
 
-// Ledger lists the transfers, newest first; the first page comes with the balances.
-func (s *Service) Ledger(ctx context.Context, q web.PageQuery) (web.Page[db.Entry], []db.BalancesRow, error) {
-	before := int64(newest)
-	if err := web.DecodeCursor(q.Cursor, &before); err != nil {
-		return web.Page[db.Entry]{}, nil, err
-	}
-	found, err := s.sql.ListTransfers(ctx, s.pool, db.ListTransfersParams{Before: before, AtMost: int32(q.Limit) + 1})
-	if err != nil {
-		return web.Page[db.Entry]{}, nil, fmt.Errorf("list transfers: %w", err)
-	}
-	var balances []db.BalancesRow
-	if q.Cursor == "" {
-		if balances, err = s.sql.Balances(ctx, s.pool); err != nil {
-			return web.Page[db.Entry]{}, nil, fmt.Errorf("sum the ledger: %w", err)
-		}
-	}
-	return web.PageOf(found, q.Limit, func(e db.Entry) any { return e.ID }), balances, nil
-}
-
-// Books are what the module's audit finds; every list of sound books is empty and the sum zero.
-type Books struct {
-	LedgerWon      int64
-	OffLedger      []db.PaymentsOffLedgerRow
-	StraysKept     []db.StraysWithoutRefundRow
-	TwiceCaptured  []db.TwiceCapturedRow
-	RefundsOffBook []db.RefundsOffLedgerRow
-}
-
-// Sound tells whether the books have no fault.
-func (b Books) Sound() bool {
-	return b.LedgerWon == 0 && len(b.OffLedger)+len(b.StraysKept)+len(b.TwiceCaptured)+len(b.RefundsOffBook) == 0
-}
-
-// Books audits the money: the ledger sums to zero and tells the same as payments and refunds do, no order keeps two payments, and
-// what no order may keep is on its way back.
-func (s *Service) Books(ctx context.Context) (b Books, err error) {
-	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if b.LedgerWon, err = s.sql.LedgerSum(ctx, tx); err != nil {
-			return fmt.Errorf("sum the ledger: %w", err)
-		}
-		if b.OffLedger, err = s.sql.PaymentsOffLedger(ctx, tx); err != nil {
-			return fmt.Errorf("compare payments with the ledger: %w", err)
-		}
-		if b.StraysKept, err = s.sql.StraysWithoutRefund(ctx, tx); err != nil {
-			return fmt.Errorf("find stray money: %w", err)
-		}
-		if b.TwiceCaptured, err = s.sql.TwiceCaptured(ctx, tx); err != nil {
-			return fmt.Errorf("find orders paid twice: %w", err)
-		}
-		if b.RefundsOffBook, err = s.sql.RefundsOffLedger(ctx, tx); err != nil {
-			return fmt.Errorf("compare refunds with the ledger: %w", err)
-		}
-		return nil
+func (l ledger) balances(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
+	rows, err := l.sql.GivenBackTooMuch(ctx, tx, db.GivenBackTooMuchParams{OrderIds: c.orders, AtMost: books.MostWrong})
+	return found(int64(len(c.orders)), nil, rows, err, func(r db.GivenBackTooMuchRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "the ledger leaves %d won with the order and %d won of stray money", r.OrdersWon, r.StraysWon)
 	})
-	return b, err
 }
+
+func (l ledger) payments(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
+	rows, err := l.sql.PaymentsOffLedger(ctx, tx, db.PaymentsOffLedgerParams{OrderIds: c.orders, AtMost: books.MostWrong})
+	return found(int64(len(c.orders)), nil, rows, err, func(r db.PaymentsOffLedgerRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "%s with %d of %d won refunded, and the ledger leaves %d won with it", r.State, r.RefundedWon, r.AmountWon, r.LedgerWon)
+	})
+}
+
+func (l ledger) attempts(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
+	rows, err := l.sql.PaymentsOffAttempts(ctx, tx, db.PaymentsOffAttemptsParams{OrderIds: c.orders, AtMost: books.MostWrong})
+	return found(int64(len(c.orders)), nil, rows, err, func(r db.PaymentsOffAttemptsRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "the payment is %s, its attempt %s", r.State, r.AttemptState)
+	})
+}
+
+func (l ledger) twice(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
+	rows, err := l.sql.TwiceCaptured(ctx, tx, db.TwiceCapturedParams{OrderIds: c.orders, AtMost: books.MostWrong})
+	return found(int64(len(c.orders)), nil, rows, err, func(r db.TwiceCapturedRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "%d payments are captured, and none is going back", r.Kept)
+	})
+}
+
+func (l ledger) strays(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
+	rows, err := l.sql.StraysWithoutRefund(ctx, tx, db.StraysWithoutRefundParams{OrderIds: c.orders, AtMost: books.MostWrong})
+	return found(int64(len(c.orders)), nil, rows, err, func(r db.StraysWithoutRefundRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "attempt %s brought %d won to an order that is %s, and has no refund", r.AttemptID, r.AmountWon, r.State)
+	})
+}
+
+func (l ledger) refunds(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
+	rows, err := l.sql.RefundsOffLedger(ctx, tx, db.RefundsOffLedgerParams{OrderIds: c.orders, AtMost: books.MostWrong})
+	return found(int64(len(c.orders)), nil, rows, err, func(r db.RefundsOffLedgerRow) books.Mismatch {
+		return books.Wrong(r.ID, "a refund (%s) of %d won of order %s is %s, and the ledger has %d won of it", r.Kind, r.AmountWon, r.OrderID, r.State, r.LedgerWon)
+	})
+}
+
+func (l ledger) open(ctx context.Context, tx pgx.Tx, now time.Time) (finding, error) {
+	n, counting := l.sql.CountOpen(ctx, tx)
+	rows, err := l.sql.OpenTooLong(ctx, tx, db.OpenTooLongParams{Expired: now.Add(-graceOpen), AtMost: books.MostWrong})
+	return found(n, counting, rows, err, func(r db.OpenTooLongRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "open %s after its time was over, and no order has closed it", age(now, r.ExpiresAt))
+	})
+}
+
+func (l ledger) inFlight(ctx context.Context, tx pgx.Tx, _ time.Time) (finding, error) {
+	n, counting := l.sql.CountInFlight(ctx, tx)
+	rows, err := l.sql.SeveralInFlight(ctx, tx, books.MostWrong)
+	return found(n, counting, rows, err, func(r db.SeveralInFlightRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "%d confirms have no outcome", r.InFlight)
+	})
+}
+
+func (l ledger) unanswered(ctx context.Context, tx pgx.Tx, now time.Time) (finding, error) {
+	n, counting := l.sql.CountInFlight(ctx, tx)
+	rows, err := l.sql.Unanswered(ctx, tx, db.UnansweredParams{Due: now.Add(-graceDue), Oldest: now.Add(-personAfter), AtMost: books.MostWrong})
+	return found(n, counting, rows, err, func(r db.UnansweredRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "attempt %s is %s for %s (%s) and was to be asked about %s ago", r.ID, r.State, age(now, r.SentAt), r.Code, age(now, r.NextAt))
+	})
+}
+
+func (l ledger) inDoubt(ctx context.Context, tx pgx.Tx, _ time.Time) (finding, error) {
+	rows, err := l.sql.InDoubt(ctx, tx, books.MostWrong)
+	return found(int64(len(rows)), nil, rows, err, func(r db.InDoubtRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "attempt %s is %s, and Toss says %s", r.ID, r.State, r.Code)
+	})
+}
+
+func (l ledger) refundsDue(ctx context.Context, tx pgx.Tx, now time.Time) (finding, error) {
+	n, counting := l.sql.CountRefundsDue(ctx, tx)
+	rows, err := l.sql.RefundsTooLong(ctx, tx, db.RefundsTooLongParams{Requested: now.Add(-graceRefund), AtMost: books.MostWrong})
+	return found(n, counting, rows, err, func(r db.RefundsTooLongRow) books.Mismatch {
+		return books.Wrong(r.ID, "a refund (%s) of order %s is %s for %s (%s)", r.Kind, r.OrderID, r.State, age(now, r.RequestedAt), r.Code)
+	})
+}
+
+func (l ledger) webhooks(ctx context.Context, tx pgx.Tx, now time.Time) (finding, error) {
+	n, counting := l.sql.CountWebhooks(ctx, tx)
+	rows, err := l.sql.WebhooksTooLong(ctx, tx, db.WebhooksTooLongParams{Received: now.Add(-graceWebhook), AtMost: books.MostWrong})
+	return found(n, counting, rows, err, func(r db.WebhooksTooLongRow) books.Mismatch {
+		return books.Mismatch{Subject: r.TransmissionID, Detail: fmt.Sprintf("came %s ago and was tried %d times (%s)", age(now, r.ReceivedAt), r.Tries, r.Outcome)}
+	})
+}
+
+func age(now, then time.Time) time.Duration { return now.Sub(then).Truncate(time.Second) }

@@ -48,8 +48,11 @@ func (s *Service) Confirm(ctx context.Context, in payments.ConfirmInput) (paymen
 	if !s.begin() {
 		return payments.Payment{}, payments.ErrBusy
 	}
-	a, started, err := s.start(ctx, p.OrderID, in)
+	id := uuid.Must(uuid.NewV7())
+	end := s.repeats.begin(id) // before anybody can know of it
+	a, started, err := s.start(ctx, id, p.OrderID, in)
 	if err != nil || !started {
+		end()
 		<-s.calls
 	}
 	if err != nil {
@@ -59,11 +62,14 @@ func (s *Service) Confirm(ctx context.Context, in payments.ConfirmInput) (paymen
 		return s.repeated(ctx, a)
 	}
 	s.detached(ctx, func(ctx context.Context) {
-		if err := s.ask(ctx, a, in.OrderNumber, in.AmountWon); err != nil {
+		defer end()
+		if err := guarded(func() error { return s.ask(ctx, byConfirm, a, in.OrderNumber, in.AmountWon) }); err != nil {
 			s.log.ErrorContext(ctx, "the outcome of a payment could not be written; the gateway is asked again later", "order", p.OrderID, "error", err)
 		}
 	})
-	return s.outcome(ctx, a.ID, false)
+	out, err := s.outcome(ctx, a.ID, false)
+	confirmAnswer.Hit()
+	return out, err
 }
 
 func keyOf(in payments.ConfirmInput) idempotency.Key {
@@ -88,8 +94,9 @@ func storable(in payments.ConfirmInput) error {
 
 // start commits that the gateway is about to be asked. started is false when that was done before, by a request with the same
 // idempotency key or for the same payment key, whose attempt is returned.
-func (s *Service) start(ctx context.Context, orderID uuid.UUID, in payments.ConfirmInput) (a db.Attempt, started bool, err error) {
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+func (s *Service) start(ctx context.Context, id, orderID uuid.UUID, in payments.ConfirmInput) (a db.Attempt, started bool, err error) {
+	err = s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		started = false
 		p, err := s.sql.LockPayment(ctx, tx, orderID)
 		if err != nil {
 			return fmt.Errorf("lock payment: %w", err)
@@ -102,7 +109,6 @@ func (s *Service) start(ctx context.Context, orderID uuid.UUID, in payments.Conf
 		if err := payable(p, now); err != nil {
 			return err
 		}
-		id := uuid.Must(uuid.NewV7())
 		a, err = s.sql.InsertAttempt(ctx, tx, db.InsertAttemptParams{
 			ID: id, OrderID: orderID, PaymentKey: in.PaymentKey, AccountID: &in.AccountID, IdempotencyKey: &in.IdempotencyKey,
 			RequestHash: in.RequestHash, TossKey: tossKey(orderID, id), SentAt: now, NextAt: now.Add(s.config.GatewayLimit + backoff(0)),
@@ -117,11 +123,18 @@ func (s *Service) start(ctx context.Context, orderID uuid.UUID, in payments.Conf
 		if err := one(s.sql.StartConfirming(ctx, tx, db.StartConfirmingParams{OrderID: orderID, AttemptID: &id, At: now})); err != nil {
 			return fmt.Errorf("start confirming: %w", err)
 		}
+		if err := s.note(ctx, tx, p, now, kindConfirming, p.AmountWon, ""); err != nil {
+			return err
+		}
 		started = true
-		return s.note(ctx, tx, p, now, kindConfirming, p.AmountWon, "")
+		begunCommit.Hit()
+		return nil
 	})
 	if err != nil {
 		return db.Attempt{}, false, err
+	}
+	if started {
+		begunCommitted.Hit()
 	}
 	return a, started, nil
 }
@@ -169,17 +182,35 @@ func payable(p db.Payment, now time.Time) error {
 
 // ask sends the confirm, reads the payment back where the answer is not the last word, and settles. The same key makes it the same
 // confirm however often it is sent.
-func (s *Service) ask(ctx context.Context, a db.Attempt, orderNumber string, amountWon int64) error {
+func (s *Service) ask(ctx context.Context, via route, a db.Attempt, orderNumber string, amountWon int64) error {
 	answer := s.gateway.Confirm(ctx, ConfirmRequest{PaymentKey: a.PaymentKey, OrderNumber: orderNumber, AmountWon: amountWon, IdempotencyKey: a.TossKey})
-	switch answer.Outcome {
-	case OutcomeVoid:
-		answer = believe(answer, s.gateway.Payment(ctx, a.PaymentKey))
-	case OutcomeUnknown:
-		if read := s.gateway.Payment(ctx, a.PaymentKey); read.Outcome != OutcomeUnknown && read.Outcome != OutcomePending {
+	via.called.Hit()
+	answer = answer.about(a.PaymentKey, orderNumber, amountWon)
+	if answer.Outcome == OutcomeVoid || answer.Outcome == OutcomeUnknown {
+		read := s.read(ctx, via, a.PaymentKey, orderNumber, amountWon)
+		switch {
+		case answer.Outcome == OutcomeVoid:
+			answer = believe(answer, read)
+		case read.Outcome != OutcomeUnknown && read.Outcome != OutcomePending:
 			answer = read
 		}
 	}
-	return s.settle(ctx, a.OrderID, a.PaymentKey, answer)
+	return s.settle(ctx, via, a.OrderID, a.PaymentKey, answer)
+}
+
+// read reads a payment back, by its key where one is known, else by its order.
+func (s *Service) read(ctx context.Context, via route, paymentKey, orderNumber string, amountWon int64) Answer {
+	asked := s.clock()
+	var answer Answer
+	if paymentKey != "" {
+		answer = s.gateway.Payment(ctx, paymentKey)
+	} else {
+		answer = s.gateway.PaymentByOrder(ctx, orderNumber)
+	}
+	via.read.Hit()
+	answer = answer.about(paymentKey, orderNumber, amountWon)
+	answer.asked = asked
+	return answer
 }
 
 // believe decides on a confirm that was refused before any bank was asked: once the payment was read and is not paid, no money
@@ -192,27 +223,6 @@ func believe(refused, read Answer) Answer {
 		return Answer{Outcome: OutcomeUnknown, Code: refused.Code}
 	}
 	return read
-}
-
-// repeated answers a request that was made before, when the first is done or has had its time.
-func (s *Service) repeated(ctx context.Context, a db.Attempt) (payments.Payment, error) {
-	limit, tick := time.NewTimer(min(s.config.RepeatWithin, s.patience(ctx))), time.NewTicker(25*time.Millisecond)
-	defer limit.Stop()
-	defer tick.Stop()
-	for a.State == attemptSent {
-		select {
-		case <-limit.C:
-			return s.outcome(ctx, a.ID, true)
-		case <-ctx.Done():
-			return payments.Payment{}, context.Cause(ctx)
-		case <-tick.C:
-			var err error
-			if a, err = s.sql.Attempt(ctx, s.pool, a.ID); err != nil {
-				return payments.Payment{}, fmt.Errorf("read attempt: %w", err)
-			}
-		}
-	}
-	return s.outcome(ctx, a.ID, true)
 }
 
 // outcome is what an attempt has come to so far.

@@ -65,6 +65,7 @@ func TestOpen(t *testing.T) {
 		require.Equal(t, [2]int{60, 60}, [2]int{rows, opened})
 	})
 
+	// original 45a: a numeric id went to Toss as the order's number.
 	t.Run("RefusesWhatCannotBePaid", func(t *testing.T) {
 		t.Parallel()
 
@@ -93,6 +94,7 @@ func TestClose(t *testing.T) {
 		return p.State
 	}
 
+	// original 39: an order was cancelled, and its checkout could still be paid.
 	t.Run("EndsAnOpenPayment", func(t *testing.T) {
 		t.Parallel()
 
@@ -215,13 +217,14 @@ func TestConfirm(t *testing.T) {
 		require.Empty(t, s.posts("confirm"))
 		require.Equal(t, payments.StateOpen, s.payment(o).State)
 
-		// vendure#3065: paid after the reservation had expired.
+		// vendure#3065, woocommerce gateway-stripe PR#5720 (T21): paid after the reservation had expired.
 		s.clock.Advance(15 * time.Minute)
 		_, err := s.confirm(0, o, key, "late")
 		require.ErrorIs(t, err, payments.ErrOrderClosed)
 		require.Empty(t, s.posts("confirm"))
 	})
 
+	// original 42: nothing kept a payment key to one order, or an order to one payment.
 	t.Run("APaymentKeyIsOneOrders", func(t *testing.T) {
 		t.Parallel()
 
@@ -283,7 +286,7 @@ func TestConfirm(t *testing.T) {
 		require.Equal(t, payments.StateCaptured, p.State)
 	})
 
-	// spree PR#13938: two confirms a second apart; PrestaShop ps_checkout PR#1546: a second pay while the first is not known.
+	// spree PR#13938 (T24): two confirms at once; PrestaShop ps_checkout PR#1546 (T28): a second pay while the first is not known.
 	t.Run("DoubleClick", func(t *testing.T) {
 		t.Parallel()
 
@@ -333,7 +336,7 @@ func TestConfirm(t *testing.T) {
 		require.LessOrEqual(t, len(s.posts("confirm")), 1)
 	})
 
-	// saleor PR#11069: rows were locked while the payment service was asked.
+	// saleor PR#11069 (T16): rows were locked while the payment service was asked.
 	t.Run("ASlowTossHoldsNoConnection", func(t *testing.T) {
 		t.Parallel()
 
@@ -395,7 +398,8 @@ func TestConfirm(t *testing.T) {
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 
-	// Whatever a confirm's answer was lost to, the job finds out, and nobody pays twice.
+	// Whatever a confirm's answer was lost to, the job finds out, and nobody pays twice (original 33, 42: a failure was an HTTP 200, and
+	// nothing asked again).
 	for name, c := range map[string]struct {
 		faults []emulator.Fault
 		state  payments.State // in the end
@@ -465,7 +469,7 @@ func TestUnknown(t *testing.T) {
 		})
 	}
 
-	// saleor#10925: paid, and the shop died before it wrote that down.
+	// saleor#10925, magento2#13952, #10767, #25862 (T17): paid, and the shop died before it wrote that down.
 	t.Run("KilledBeforeTheAnswer", func(t *testing.T) {
 		t.Parallel()
 
@@ -532,7 +536,7 @@ func TestUnknown(t *testing.T) {
 		d, err := s.instances[0].Details(t.Context(), o.id)
 		require.NoError(t, err)
 		require.Equal(t, "disputed", d.Attempts[0].State)
-		require.Equal(t, "AMOUNT_MISMATCH", d.Attempts[0].Code)
+		require.Equal(t, "SHOP_OTHER_AMOUNT", d.Attempts[0].Code)
 	})
 }
 

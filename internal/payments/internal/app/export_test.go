@@ -11,7 +11,7 @@ import (
 
 // Start is a confirm of a process that dies before it asks the gateway.
 func (s *Service) Start(ctx context.Context, orderID uuid.UUID, in payments.ConfirmInput) error {
-	_, started, err := s.start(ctx, orderID, in)
+	_, started, err := s.start(ctx, uuid.Must(uuid.NewV7()), orderID, in)
 	if err == nil && !started {
 		err = fmt.Errorf("order %s was being confirmed already", orderID)
 	}

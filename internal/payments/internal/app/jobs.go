@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -40,9 +41,26 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		return fmt.Errorf("find attempts to reconcile: %w", err)
 	}
 	err = each(ctx, due, func(ctx context.Context, a db.DueAttemptsRow) error {
-		return s.reconcile(ctx, db.UnsettledAttemptsRow(a))
+		failed := guarded(func() error { return s.reconcile(ctx, db.UnsettledAttemptsRow(a)) })
+		if failed == nil || ctx.Err() != nil {
+			return failed
+		}
+		// Otherwise those that fail would be the first of every run, and after enough of them the only ones.
+		s.alerts.WithLabelValues("attempt_failed").Inc()
+		writing, done := afterwards(ctx)
+		defer done()
+		err := s.sql.PostponeAttempt(writing, s.pool, db.PostponeAttemptParams{ID: a.ID, Code: codeFailed, NextAt: s.clock().Add(backoff(a.Tries))})
+		return errors.Join(failed, err)
 	})
 	return errors.Join(err, s.measure(ctx, now))
+}
+
+// codeFailed is the last word of what we could not write down.
+const codeFailed = "SHOP_FAILED"
+
+// afterwards is for writing down what came of work whose own time is over.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
 // reconcile sends the same confirm with the same key and reads the payment back. An attempt that isn't the order's present one any
@@ -52,14 +70,14 @@ func (s *Service) reconcile(ctx context.Context, a db.UnsettledAttemptsRow) erro
 	defer cancel()
 	wanted := a.PaymentState == string(payments.StateConfirming) && a.AttemptID != nil && *a.AttemptID == a.ID
 	if wanted && a.State == attemptSent && s.clock().Sub(a.SentAt) < personAfter {
-		return s.ask(ctx, db.Attempt{ID: a.ID, OrderID: a.OrderID, PaymentKey: a.PaymentKey, TossKey: a.TossKey}, a.OrderNumber, a.AmountWon)
+		return s.ask(ctx, byJob, db.Attempt{ID: a.ID, OrderID: a.OrderID, PaymentKey: a.PaymentKey, TossKey: a.TossKey}, a.OrderNumber, a.AmountWon)
 	}
-	return s.settle(ctx, a.OrderID, a.PaymentKey, s.gateway.Payment(ctx, a.PaymentKey))
+	return s.settle(ctx, byJob, a.OrderID, a.PaymentKey, s.read(ctx, byJob, a.PaymentKey, a.OrderNumber, a.AmountWon))
 }
 
 // measure shows what waits.
 func (s *Service) measure(ctx context.Context, now time.Time) error {
-	b, err := s.sql.Backlog(ctx, s.pool, db.BacklogParams{Now: now, Oldest: now.Add(-personAfter)})
+	b, err := s.sql.Backlog(ctx, s.pool, db.BacklogParams{Now: now, Oldest: now.Add(-personAfter), Tries: maxWebhookTries})
 	if err != nil {
 		return fmt.Errorf("count what waits: %w", err)
 	}
@@ -67,6 +85,8 @@ func (s *Service) measure(ctx context.Context, now time.Time) error {
 	s.backlog.WithLabelValues("stuck").Set(float64(b.Stuck))
 	s.backlog.WithLabelValues("refunds_due").Set(float64(b.RefundsDue))
 	s.backlog.WithLabelValues("refunds_refused").Set(float64(b.RefundsRefused))
+	s.backlog.WithLabelValues("webhooks").Set(float64(b.WebhooksWaiting))
+	s.backlog.WithLabelValues("webhooks_stuck").Set(float64(b.WebhooksStuck))
 	return nil
 }
 
@@ -79,7 +99,11 @@ func (s *Service) SendRefunds(ctx context.Context) error {
 	return each(ctx, due, func(ctx context.Context, id uuid.UUID) error {
 		ctx, cancel := context.WithTimeout(ctx, s.config.GatewayLimit)
 		defer cancel()
-		return s.sendRefund(ctx, id)
+		if err := s.sendRefund(ctx, id); err != nil {
+			s.alerts.WithLabelValues("refund_failed").Inc()
+			return err
+		}
+		return nil
 	})
 }
 
@@ -98,7 +122,7 @@ func each[T any](ctx context.Context, items []T, work func(context.Context, T) e
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := work(ctx, item); err != nil {
+			if err := guarded(func() error { return work(ctx, item) }); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				failed = append(failed, err)
@@ -107,4 +131,14 @@ func each[T any](ctx context.Context, items []T, work func(context.Context, T) e
 	}
 	wg.Wait()
 	return errors.Join(failed...)
+}
+
+// guarded makes an error of a panic: one row must not end the process, and then the next one that finds it.
+func guarded(work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return work()
 }

@@ -58,7 +58,19 @@ const (
 	OutcomeRefused  Outcome = "refused"  // the money will not be given back
 	OutcomePending  Outcome = "pending"  // read back, and not decided
 	OutcomeUnknown  Outcome = "unknown"  // anything may have happened
+
+	OutcomeCanceling Outcome = "canceling" // the money will go back, or not: the gateway has taken that on
+	OutcomeMismatch  Outcome = "mismatch"  // money that is not what was asked about; it settles nothing
 )
+
+// Money says whether the outcome is of money that was taken, or of an account that it may come into.
+func (o Outcome) Money() bool {
+	switch o {
+	case OutcomePaid, OutcomeDeposit, OutcomeCanceled, OutcomePartial, OutcomeCanceling:
+		return true
+	}
+	return false
+}
 
 // Answer is what the gateway said. Code is its word for anything but success, or ours when it said nothing.
 type Answer struct {
@@ -66,11 +78,44 @@ type Answer struct {
 	Code        string
 	PaymentKey  string
 	OrderNumber string
-	AmountWon   int64
+	AmountWon   int64 // 0 where it is no whole number of won
 	Method      string
 	ReceiptURL  string
 	Secret      string     // what the webhook of a deposit must know
 	ApprovedAt  *time.Time // of a payment
 	DepositDue  *time.Time
 	Overdue     bool // nobody paid in time
+
+	CancelKey     string // the gateway's name of the last cancel
+	CancelAborted bool   // and that it failed after all
+
+	asked time.Time // of a payment that was read: when, at the latest
+}
+
+// with is the answer with another code.
+func (a Answer) with(code string) Answer {
+	a.Code = code
+	return a
+}
+
+// about compares what the gateway says with what it was asked about. No key: it was asked by the order's number.
+//
+// What it says of another payment settles nothing. Where no money is, the number and the amount are a shopper's own doing: anybody can
+// open a window for any of them, and confirm with its key, and that must not hold an order until a person has looked at it.
+func (a Answer) about(paymentKey, orderNumber string, amountWon int64) Answer {
+	code := ""
+	switch {
+	case a.PaymentKey == "" || a.Outcome == OutcomeUnknown || a.Outcome == OutcomeMismatch:
+	case paymentKey != "" && a.PaymentKey != paymentKey:
+		code = "SHOP_OTHER_PAYMENT"
+	case !a.Outcome.Money() && paymentKey != "":
+	case a.OrderNumber != orderNumber:
+		code = "SHOP_OTHER_ORDER"
+	case a.Outcome.Money() && a.AmountWon != amountWon:
+		code = "SHOP_OTHER_AMOUNT"
+	}
+	if code != "" {
+		a.Outcome, a.Code = OutcomeMismatch, code
+	}
+	return a
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,11 +30,13 @@ func (s *Service) Refund(ctx context.Context, in payments.RefundInput) (payments
 	}
 	p, err := s.whole(ctx, row)
 	p.Replayed = replayed
+	refundAnswer.Hit()
 	return p, err
 }
 
 func (s *Service) requestRefund(ctx context.Context, in payments.RefundInput) (r db.Refund, replayed bool, err error) {
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		replayed = false
 		p, err := s.sql.LockPayment(ctx, tx, in.OrderID)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return payments.ErrNoPayment
@@ -52,9 +55,15 @@ func (s *Service) requestRefund(ctx context.Context, in payments.RefundInput) (r
 		if p.State != string(payments.StateCaptured) || p.RefundedWon >= p.AmountWon {
 			return payments.ErrNotRefundable
 		}
-		r, err = s.insertRefund(ctx, tx, p, *p.AttemptID, refundOrder, p.AmountWon-p.RefundedWon, in.Reason)
-		return err
+		if r, err = s.insertRefund(ctx, tx, p, *p.AttemptID, refundOrder, p.AmountWon-p.RefundedWon, in.Reason); err != nil {
+			return err
+		}
+		refundCommit.Hit()
+		return nil
 	})
+	if err == nil && !replayed {
+		refundCommitted.Hit()
+	}
 	return r, replayed, err
 }
 
@@ -94,10 +103,14 @@ func (s *Service) sendSoon(ctx context.Context, id uuid.UUID) {
 	})
 }
 
-// sendRefund claims a refund that is due and has the gateway give the money back. A refusal is believed only after the payment was
-// read: the money may be back already.
+// maxWithdrawals is how often an account is tried to be withdrawn, in about two hours, before a person does it.
+const maxWithdrawals = 20
+
+// sendRefund claims a refund that is due and has the gateway give the money back. After 14 days it is only read: the gateway forgets the
+// key then.
 func (s *Service) sendRefund(ctx context.Context, id uuid.UUID) error {
 	now := s.clock()
+	sentCommit.Hit()
 	r, err := s.sql.ClaimRefund(ctx, s.pool, db.ClaimRefundParams{ID: id, Now: now, NextAt: now.Add(s.config.GatewayLimit + backoff(0))})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil // done, or somebody else is at it
@@ -105,31 +118,70 @@ func (s *Service) sendRefund(ctx context.Context, id uuid.UUID) error {
 	if err != nil {
 		return fmt.Errorf("claim refund: %w", err)
 	}
-	answer := s.gateway.Cancel(ctx, CancelRequest{PaymentKey: r.PaymentKey, Reason: r.Reason, IdempotencyKey: r.ID.String()})
-	if answer.Outcome == OutcomeCanceled {
-		return s.settle(ctx, r.OrderID, r.PaymentKey, answer)
-	}
-	read := s.gateway.Payment(ctx, r.PaymentKey)
-	switch {
-	case read.Outcome == OutcomeCanceled:
-		return s.settle(ctx, r.OrderID, r.PaymentKey, read)
-	case answer.Outcome == OutcomeRefused && read.Outcome != OutcomeUnknown:
-		if r.Kind == refundDeposit && read.Outcome == OutcomePaid { // somebody paid into the account in the last moment
-			return s.settle(ctx, r.OrderID, r.PaymentKey, read)
-		}
-		return s.refuseRefund(ctx, r.OrderID, r.ID, answer.Code)
-	}
-	now = s.clock()
-	err = s.sql.PostponeRefund(ctx, s.pool, db.PostponeRefundParams{ID: id, Code: answer.Code, NextAt: now.Add(backoff(r.Tries))})
-	if err != nil {
-		return fmt.Errorf("postpone refund: %w", err)
+	sentCommitted.Hit()
+	if err = guarded(func() error { return s.giveBack(ctx, r) }); err != nil {
+		return errors.Join(err, s.postponeRefund(ctx, r, codeFailed, r.CancelKey))
 	}
 	return nil
 }
 
-// refuseRefund notes that the gateway will not give the money back.
+// giveBack asks, and reads the payment unless the answer is a plain yes. A refusal is believed only then: the money may be back already.
+func (s *Service) giveBack(ctx context.Context, r db.ClaimRefundRow) error {
+	answer := Answer{Outcome: OutcomeUnknown, Code: r.Code}
+	old := s.clock().Sub(r.RequestedAt) >= personAfter
+	if !old {
+		answer = s.gateway.Cancel(ctx, CancelRequest{PaymentKey: r.PaymentKey, Reason: r.Reason, IdempotencyKey: r.ID.String()})
+		byRefund.called.Hit()
+		if answer = answer.about(r.PaymentKey, r.OrderNumber, r.PaidWon); answer.Outcome == OutcomeCanceled {
+			return s.settle(ctx, byRefund, r.OrderID, r.PaymentKey, answer)
+		}
+	}
+	read := s.read(ctx, byRefund, r.PaymentKey, r.OrderNumber, r.PaidWon)
+	switch read.Outcome {
+	case OutcomeCanceled:
+		return s.settle(ctx, byRefund, r.OrderID, r.PaymentKey, read)
+	case OutcomeCanceling:
+		return s.postponeRefund(ctx, r, read.Code, read.CancelKey)
+	case OutcomeMismatch:
+		s.log.ErrorContext(ctx, "Toss says something else of a payment that is to be refunded; a person has to decide", "order", r.OrderID, "refund", r.ID, "code", read.Code)
+		s.alerts.WithLabelValues("disputed").Inc()
+		return s.postponeRefund(ctx, r, read.Code, r.CancelKey)
+	case OutcomeUnknown:
+		return s.postponeRefund(ctx, r, cmp.Or(answer.Code, read.Code), r.CancelKey)
+	case OutcomePaid, OutcomeDeclined: // somebody paid into the account in the last moment, or nobody can any more
+		if r.Kind == refundDeposit {
+			return s.settle(ctx, byRefund, r.OrderID, r.PaymentKey, read)
+		}
+	}
+	switch { // the money is where it was
+	case answer.Outcome == OutcomeRefused:
+		return s.refuseRefund(ctx, r.OrderID, r.ID, answer.Code)
+	case read.CancelAborted && r.CancelKey != "" && read.CancelKey == r.CancelKey:
+		return s.refuseRefund(ctx, r.OrderID, r.ID, "CANCEL_ABORTED")
+	case old, r.Kind == refundDeposit && r.Tries >= maxWithdrawals:
+		return s.refuseRefund(ctx, r.OrderID, r.ID, "SHOP_GIVEN_UP")
+	}
+	return s.postponeRefund(ctx, r, answer.Code, r.CancelKey)
+}
+
+// postponeRefund has the gateway asked again later.
+func (s *Service) postponeRefund(ctx context.Context, r db.ClaimRefundRow, code, cancelKey string) error {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	byRefund.commit.Hit()
+	err := s.sql.PostponeRefund(ctx, s.pool, db.PostponeRefundParams{ID: r.ID, Code: code, CancelKey: cancelKey, NextAt: s.clock().Add(backoff(r.Tries))})
+	if err != nil {
+		return fmt.Errorf("postpone refund: %w", err)
+	}
+	byRefund.committed.Hit()
+	return nil
+}
+
+// refuseRefund notes that the gateway will not give the money back. A withdrawal moves none: its attempt goes to a person.
 func (s *Service) refuseRefund(ctx context.Context, orderID, id uuid.UUID, code string) error {
-	return s.inTx(ctx, func(tx pgx.Tx) error {
+	refused := false
+	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		refused = false
 		p, err := s.sql.LockPayment(ctx, tx, orderID)
 		if err != nil {
 			return fmt.Errorf("lock payment: %w", err)
@@ -142,17 +194,31 @@ func (s *Service) refuseRefund(ctx context.Context, orderID, id uuid.UUID, code 
 		if err != nil {
 			return fmt.Errorf("refuse refund: %w", err)
 		}
-		s.log.ErrorContext(ctx, "Toss will not give money back; a person has to decide", "order", orderID, "refund", id, "code", code)
-		if err := s.note(ctx, tx, p, now, kindRefundRefused, r.AmountWon, code); err != nil {
-			return err
+		refused = true
+		if r.Kind != refundDeposit {
+			if err := s.note(ctx, tx, p, now, kindRefundRefused, r.AmountWon, code); err != nil {
+				return err
+			}
 		}
-		if r.Kind != refundOrder {
-			return nil
+		if r.Kind == refundOrder {
+			version, err := s.sql.RaiseVersion(ctx, tx, db.RaiseVersionParams{OrderID: orderID, At: now})
+			if err != nil {
+				return fmt.Errorf("raise version: %w", err)
+			}
+			if err := s.outbox.Add(ctx, tx, payments.RefundRefused{OrderID: orderID, Version: version, RefundID: id, Code: code, At: now}); err != nil {
+				return err
+			}
 		}
-		version, err := s.sql.RaiseVersion(ctx, tx, db.RaiseVersionParams{OrderID: orderID, At: now})
-		if err != nil {
-			return fmt.Errorf("raise version: %w", err)
-		}
-		return s.outbox.Add(ctx, tx, payments.RefundRefused{OrderID: orderID, Version: version, RefundID: id, Code: code, At: now})
+		byRefund.commit.Hit()
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	byRefund.committed.Hit()
+	if refused {
+		s.log.ErrorContext(ctx, "Toss will not give money back; a person has to decide", "order", orderID, "refund", id, "code", code)
+		s.alerts.WithLabelValues("refund_refused").Inc()
+	}
+	return nil
 }

@@ -65,6 +65,7 @@ type Parts struct {
 	Checkout Checkout // nil: nothing has to be registered
 	Clock    clock.Clock
 	Logger   *slog.Logger
+	Flights  batch.Limits
 	Metrics  prometheus.Registerer // nil: shown nowhere
 }
 
@@ -81,10 +82,13 @@ type Service struct {
 	log      *slog.Logger
 
 	opening  *batch.Group[payments.OpenInput, db.PaymentsOfRow]
+	closing  *batch.Group[uuid.UUID, db.PaymentsOfRow]
+	repeats  *repeats
 	calls    chan struct{} // a slot for each call to the gateway
 	working  sync.WaitGroup
 	webhooks *rate.Limiter
 	backlog  *prometheus.GaugeVec
+	alerts   *prometheus.CounterVec
 }
 
 var _ payments.Service = (*Service)(nil)
@@ -97,13 +101,21 @@ func NewService(p Parts) (*Service, error) {
 		clock: p.Clock, log: p.Logger, calls: make(chan struct{}, c.MaxCalls),
 		webhooks: rate.NewLimiter(rate.Limit(c.WebhookRate), int(2*c.WebhookRate)+1),
 		backlog: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "shop_payments_backlog", Help: "Payments and refunds that wait for the gateway (unknown, refunds_due) or for a person (stuck, refunds_refused).",
+			Name: "shop_payments_backlog", Help: "What waits for the gateway (unknown, refunds_due, webhooks) or for a person (stuck, refunds_refused, webhooks_stuck).",
 		}, []string{"kind"}),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "shop_payments_alerts_total",
+			Help: "What a person should look at: Toss says what cannot be (disputed) or gives no money back (refund_refused), or what it said could not be written (attempt_failed, refund_failed, webhook_failed), or is about something else (webhook_mismatch).",
+		}, []string{"reason"}),
+		repeats: newRepeats(),
 	}
-	s.opening = batch.New(batch.Config{Name: "payments.open", Shards: 2}, s.openAll)
+	s.opening = batch.New(batch.Config{Name: "payments.open", Shards: 2}.Within(p.Flights), s.openAll)
+	s.closing = batch.New(batch.Config{Name: "payments.close", Shards: 2}.Within(p.Flights), s.closeAll)
 	if p.Metrics != nil {
-		if err := p.Metrics.Register(s.backlog); err != nil {
-			return nil, fmt.Errorf("register metrics of payments: %w", err)
+		for _, m := range []prometheus.Collector{s.backlog, s.alerts, s.repeats.waited} {
+			if err := p.Metrics.Register(m); err != nil {
+				return nil, fmt.Errorf("register metrics of payments: %w", err)
+			}
 		}
 	}
 	return s, nil
@@ -112,6 +124,7 @@ func NewService(p Parts) (*Service, error) {
 // Shutdown lets the calls that are under way end, and their outcomes be written.
 func (s *Service) Shutdown() {
 	s.opening.Close()
+	s.closing.Close()
 	s.working.Wait()
 }
 
@@ -152,10 +165,12 @@ func (s *Service) openAll(ctx context.Context, in []payments.OpenInput) ([]batch
 		customers.AccountIds = append(customers.AccountIds, account)
 		customers.CustomerKeys = append(customers.CustomerKeys, keys[account])
 	}
+	openCommit.Hit()
 	opened, err := s.sql.OpenAll(ctx, s.pool, customers, arg)
 	if err != nil {
 		return nil, err
 	}
+	openCommitted.Hit()
 	results := make([]batch.Result[db.PaymentsOfRow], len(in))
 	for i, o := range in {
 		results[i].Out = opened[o.OrderID]
@@ -176,16 +191,30 @@ func (s *Service) register(ctx context.Context, row db.PaymentsOfRow) {
 	}
 }
 
-// Close implements payments.Service: the arbiter's word.
+// Close implements payments.Service: the arbiter's word. Orders that are closed at the same time share a transaction.
 func (s *Service) Close(ctx context.Context, in payments.CloseInput) (payments.Payment, error) {
-	if err := s.sql.ClosePayment(ctx, s.pool, db.ClosePaymentParams{OrderID: in.OrderID, At: s.clock()}); err != nil {
+	row, err := s.closing.Do(ctx, binary.BigEndian.Uint64(in.OrderID[8:]), in.OrderID)
+	if err != nil {
 		return payments.Payment{}, fmt.Errorf("close payment: %w", err)
 	}
-	row, err := s.sql.PaymentOf(ctx, s.pool, in.OrderID) // a statement of its own: it sees what the first one waited for
-	if err != nil {
-		return payments.Payment{}, fmt.Errorf("read closed payment: %w", err)
-	}
 	return s.view(row.PaymentsPayment, row.CustomerKey), nil
+}
+
+// closeAll is the flight of Close.
+func (s *Service) closeAll(ctx context.Context, in []uuid.UUID) ([]batch.Result[db.PaymentsOfRow], error) {
+	ids := slices.Clone(in)
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	closeCommit.Hit()
+	closed, err := s.sql.CloseAll(ctx, s.pool, db.ClosePaymentsParams{OrderIds: slices.Compact(ids), At: s.clock()})
+	if err != nil {
+		return nil, err
+	}
+	closeCommitted.Hit()
+	results := make([]batch.Result[db.PaymentsOfRow], len(in))
+	for i, id := range in {
+		results[i].Out = closed[id]
+	}
+	return results, nil
 }
 
 // Payment implements payments.Service.
@@ -225,15 +254,12 @@ func (s *Service) whole(ctx context.Context, row db.PaymentOfRow) (payments.Paym
 	return out, nil
 }
 
-// view is a payment as others see it. An order whose deposit is awaited must not be ended, so to them it is being confirmed.
+// view is a payment as others see it.
 func (s *Service) view(p db.Payment, customerKey string) payments.Payment {
 	out := payments.Payment{
-		OrderID: p.OrderID, State: payments.State(p.State), AmountWon: p.AmountWon, RefundedWon: p.RefundedWon, Method: p.Method,
+		OrderID: p.OrderID, State: stateOf(p.State), AmountWon: p.AmountWon, RefundedWon: p.RefundedWon, Method: p.Method,
 		ReceiptURL: p.ReceiptUrl, CustomerKey: customerKey, ClientKey: s.config.ClientKey, ExpiresAt: p.ExpiresAt.UTC(),
 		ApprovedAt: p.ApprovedAt, DepositDueAt: p.DepositDueAt,
-	}
-	if p.State == stateAwaitingDeposit {
-		out.State = payments.StateConfirming
 	}
 	if p.AccountID != nil {
 		out.AccountID = *p.AccountID

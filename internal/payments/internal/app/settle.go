@@ -11,21 +11,30 @@ import (
 
 	"github.com/sasapick/shop/internal/payments"
 	"github.com/sasapick/shop/internal/payments/internal/db"
-	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 // settle writes what the gateway said of one payment key, whoever asked and however often it is said: attempt, payment, ledger,
 // history and event in one transaction, by compare-and-set under the payment's lock. What changes nothing writes nothing.
-func (s *Service) settle(ctx context.Context, orderID uuid.UUID, paymentKey string, answer Answer) error {
-	return s.inTx(ctx, func(tx pgx.Tx) error {
+func (s *Service) settle(ctx context.Context, via route, orderID uuid.UUID, paymentKey string, answer Answer) error {
+	if err := s.trySettle(ctx, via, orderID, paymentKey, answer); !errors.Is(err, errTooSoon) {
+		return err
+	}
+	return nil
+}
+
+// trySettle is settle for a caller that can read the payment again.
+func (s *Service) trySettle(ctx context.Context, via route, orderID uuid.UUID, paymentKey string, answer Answer) error {
+	var disputed string
+	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		disputed = ""
 		p, err := s.sql.LockPayment(ctx, tx, orderID)
 		if err != nil {
 			return fmt.Errorf("lock payment: %w", err)
 		}
 		a, err := s.sql.AttemptByPaymentKey(ctx, tx, paymentKey)
 		if errors.Is(err, pgx.ErrNoRows) {
-			if answer.Outcome != OutcomePaid && answer.Outcome != OutcomeDeposit {
-				return nil // nothing that we asked for, and no money
+			if !answer.foundOf(p) {
+				return nil
 			}
 			a, err = s.adopt(ctx, tx, p, paymentKey)
 		}
@@ -35,34 +44,33 @@ func (s *Service) settle(ctx context.Context, orderID uuid.UUID, paymentKey stri
 		if a.OrderID != p.OrderID {
 			return fmt.Errorf("payment key of order %s was settled for order %s", a.OrderID, p.OrderID)
 		}
-		c := change{Service: s, tx: tx, now: s.clock(), payment: p, attempt: a}
-		switch answer.Outcome {
-		case OutcomePaid:
-			return c.paid(ctx, answer)
-		case OutcomeDeposit:
-			return c.deposit(ctx, answer)
-		case OutcomeDeclined:
-			return c.declined(ctx, answer.Code)
-		case OutcomeCanceled:
-			return c.canceled(ctx)
-		case OutcomePartial:
-			return c.dispute(ctx, "PARTIAL_CANCELED")
+		c := change{Service: s, tx: tx, now: s.clock(), payment: p, attempt: a, disputed: &disputed}
+		if err := c.take(ctx, answer); err != nil {
+			return err
 		}
-		return c.postpone(ctx, answer.Code)
+		via.commit.Hit()
+		return nil
 	})
-}
-
-// inTx runs a transaction that publishes, again when it lost a race for a lock.
-func (s *Service) inTx(ctx context.Context, fn func(pgx.Tx) error) (err error) {
-	for range 3 {
-		err = s.outbox.InTx(ctx, s.pool, fn)
-		switch pg.Code(err) {
-		case "40001", "40P01", "55P03":
-			continue
-		}
+	if err != nil {
 		return err
 	}
-	return err
+	via.committed.Hit()
+	if disputed != "" {
+		s.log.ErrorContext(ctx, "Toss says of a payment what cannot be; a person has to decide", "order", orderID, "code", disputed)
+		s.alerts.WithLabelValues("disputed").Inc()
+	}
+	return nil
+}
+
+// foundOf says whether the gateway has money of an order under a key that we never asked about.
+func (a Answer) foundOf(p db.Payment) bool {
+	switch a.Outcome {
+	case OutcomePaid, OutcomeDeposit:
+		return true
+	case OutcomeMismatch:
+		return p.OrderNumber != nil && a.OrderNumber == *p.OrderNumber
+	}
+	return false
 }
 
 // change is one transaction on a locked payment.
@@ -72,6 +80,25 @@ type change struct {
 	now     time.Time
 	payment db.Payment
 	attempt db.Attempt
+
+	disputed *string // why it goes to a person
+}
+
+// take takes in what was said.
+func (c change) take(ctx context.Context, answer Answer) error {
+	switch answer.Outcome {
+	case OutcomePaid:
+		return c.paid(ctx, answer)
+	case OutcomeDeposit:
+		return c.deposit(ctx, answer)
+	case OutcomeDeclined:
+		return c.declined(ctx, answer)
+	case OutcomeCanceled:
+		return c.canceled(ctx, answer)
+	case OutcomePartial, OutcomeMismatch:
+		return c.dispute(ctx, answer)
+	}
+	return c.postpone(ctx, answer.Code)
 }
 
 // adopt makes an attempt of a payment that the gateway knows and we do not: the shop's database was restored, or the payment
@@ -88,18 +115,16 @@ func (s *Service) adopt(ctx context.Context, tx pgx.Tx, p db.Payment, paymentKey
 // paid takes in money. Where the order can't use it any more, it is on its way back in the same transaction.
 func (c change) paid(ctx context.Context, answer Answer) error {
 	if c.attempt.State == attemptCaptured {
-		return nil
+		return c.doubt(ctx, "")
 	}
-	if answer.AmountWon != c.payment.AmountWon || c.payment.OrderNumber == nil || answer.OrderNumber != *c.payment.OrderNumber {
-		return c.dispute(ctx, "AMOUNT_MISMATCH")
+	if c.payment.OrderNumber == nil || answer.AmountWon != c.payment.AmountWon || answer.OrderNumber != *c.payment.OrderNumber {
+		return c.dispute(ctx, answer.with("SHOP_OTHER_ORDER")) // whoever asked has compared them; this is the last gate
 	}
 	if err := c.settled(ctx, attemptCaptured, "", answer.Secret); err != nil {
 		return err
 	}
-	if c.attempt.State == stateAwaitingDeposit {
-		if err := c.keep(ctx); err != nil {
-			return err
-		}
+	if err := c.withdrawn(ctx, payments.RefundStateRefused, "PAID"); err != nil {
+		return err
 	}
 	approved := c.now
 	if answer.ApprovedAt != nil {
@@ -151,8 +176,7 @@ func (c change) stray(ctx context.Context, why string) error {
 func (c change) deposit(ctx context.Context, answer Answer) error {
 	switch c.attempt.State {
 	case attemptCaptured:
-		c.log.ErrorContext(ctx, "a deposit that was captured was taken back by the bank; a person has to decide", "order", c.payment.OrderID)
-		return nil
+		return c.dispute(ctx, answer.with("SHOP_DEPOSIT_TAKEN_BACK")) // by the bank
 	case attemptDeclined, attemptDisputed:
 		return nil
 	}
@@ -192,7 +216,7 @@ func (c change) withdraw(ctx context.Context) error {
 	}
 	for _, r := range refunds {
 		if r.AttemptID == c.attempt.ID && r.State == string(payments.RefundStateRefused) {
-			return c.dispute(ctx, "DEPOSIT_NOT_WITHDRAWN")
+			return c.dispute(ctx, Answer{Code: "SHOP_DEPOSIT_NOT_WITHDRAWN"})
 		}
 	}
 	_, err = c.sql.InsertRefund(ctx, c.tx, db.InsertRefundParams{
@@ -205,46 +229,47 @@ func (c change) withdraw(ctx context.Context) error {
 	return c.sql.PostponeAttempt(ctx, c.tx, db.PostponeAttemptParams{ID: c.attempt.ID, NextAt: c.now.Add(backoff(c.attempt.Tries))})
 }
 
-// keep gives up withdrawing an account into which somebody did pay.
-func (c change) keep(ctx context.Context) error {
-	r, err := c.sql.RefundOfAttempt(ctx, c.tx, c.attempt.ID)
+// withdrawn ends the withdrawal of an account, if there is one: done, or refused because somebody did pay into it.
+func (c change) withdrawn(ctx context.Context, state payments.RefundState, code string) error {
+	if c.attempt.State == attemptSent {
+		return nil // there was no account yet
+	}
+	r, err := c.sql.WithdrawalOf(ctx, c.tx, c.attempt.ID)
 	if err == nil {
-		_, err = c.sql.FinishRefund(ctx, c.tx, db.FinishRefundParams{ID: r.ID, State: string(payments.RefundStateRefused), Code: "PAID", DoneAt: &c.now})
+		_, err = c.sql.FinishRefund(ctx, c.tx, db.FinishRefundParams{ID: r.ID, State: string(state), Code: code, DoneAt: &c.now})
 	}
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("give up a withdrawal: %w", err)
+		return fmt.Errorf("end a withdrawal: %w", err)
 	}
 	return nil
 }
 
-// declined ends an attempt without money; the order can be paid in another way until it expires.
-func (c change) declined(ctx context.Context, code string) error {
-	if c.attempt.State != attemptSent && c.attempt.State != stateAwaitingDeposit {
+// declined ends an attempt without money; the order can be paid in another way until it expires. A person's doubts end with it.
+func (c change) declined(ctx context.Context, answer Answer) error {
+	switch c.attempt.State {
+	case attemptCaptured:
+		return c.dispute(ctx, answer)
+	case attemptDeclined:
 		return nil
 	}
-	if err := c.settled(ctx, attemptDeclined, code, ""); err != nil {
+	if err := c.settled(ctx, attemptDeclined, answer.Code, ""); err != nil {
+		return err
+	}
+	if err := c.withdrawn(ctx, payments.RefundStateDone, answer.Code); err != nil {
 		return err
 	}
 	if _, err := c.sql.ReopenPayment(ctx, c.tx, db.ReopenPaymentParams{OrderID: c.payment.OrderID, AttemptID: &c.attempt.ID, At: c.now}); err != nil {
 		return fmt.Errorf("reopen payment: %w", err) // no row: another attempt was faster
 	}
-	return c.note(ctx, c.tx, c.payment, c.now, kindDeclined, 0, code)
+	return c.note(ctx, c.tx, c.payment, c.now, kindDeclined, 0, answer.Code)
 }
 
 // canceled notes that the money went back: as we asked, or past us, at the gateway's own desk.
-func (c change) canceled(ctx context.Context) error {
+func (c change) canceled(ctx context.Context, answer Answer) error {
 	if c.attempt.State != attemptCaptured {
-		r, err := c.sql.RefundOfAttempt(ctx, c.tx, c.attempt.ID)
-		if err == nil && r.Kind == refundDeposit {
-			if _, err := c.sql.FinishRefund(ctx, c.tx, db.FinishRefundParams{ID: r.ID, State: string(payments.RefundStateDone), DoneAt: &c.now}); err != nil && !errors.Is(err, pgx.ErrNoRows) {
-				return fmt.Errorf("finish withdrawal: %w", err)
-			}
-		} else if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("read refund: %w", err)
-		}
-		return c.declined(ctx, "CANCELED")
+		return c.declined(ctx, answer.with("CANCELED"))
 	}
-	r, err := c.sql.RefundOfAttempt(ctx, c.tx, c.attempt.ID)
+	r, err := c.sql.MoneyRefundOf(ctx, c.tx, c.attempt.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		kind := refundOrder
 		if c.payment.AttemptID == nil || *c.payment.AttemptID != c.attempt.ID || c.payment.State != string(payments.StateCaptured) {
@@ -257,6 +282,9 @@ func (c change) canceled(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("read refund: %w", err)
+	}
+	if err := c.doubt(ctx, ""); err != nil {
+		return err
 	}
 	return c.refunded(ctx, r)
 }
@@ -288,15 +316,6 @@ func (c change) refunded(ctx context.Context, r db.Refund) error {
 		return fmt.Errorf("record refund: %w", err)
 	}
 	return c.outbox.Add(ctx, c.tx, payments.Refunded{OrderID: c.payment.OrderID, Version: version, RefundID: r.ID, AmountWon: r.AmountWon, At: c.now})
-}
-
-// dispute leaves to a person what cannot be.
-func (c change) dispute(ctx context.Context, code string) error {
-	c.log.ErrorContext(ctx, "Toss says of a payment what cannot be; a person has to decide", "order", c.payment.OrderID, "code", code)
-	if c.attempt.State != attemptSent && c.attempt.State != stateAwaitingDeposit {
-		return nil
-	}
-	return c.settled(ctx, attemptDisputed, code, "")
 }
 
 // postpone changes nothing but when the gateway is asked again.

@@ -3,10 +3,20 @@ package app
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/sasapick/shop/internal/payments"
 )
 
 // stateAwaitingDeposit is a payment's and an attempt's state that others do not see.
 const stateAwaitingDeposit = "awaiting_deposit"
+
+// stateOf is a payment's state as others see it. An order whose deposit is awaited must not be ended, so to them it is being confirmed.
+func stateOf(state string) payments.State {
+	if state == stateAwaitingDeposit {
+		return payments.StateConfirming
+	}
+	return payments.State(state)
+}
 
 // States of an attempt.
 const (

@@ -20,7 +20,7 @@ import (
 const (
 	maxWebhook        = 256 << 10
 	maxWaitingHooks   = 20_000
-	maxWebhookTries   = 12
+	maxWebhookTries   = 12 // after which somebody should look at it
 	webhooksKeptFor   = 7 * 24 * time.Hour
 	maxForgottenHooks = 1000
 )
@@ -37,8 +37,9 @@ type hook struct {
 	Secret    string `json:"secret"`  // of DEPOSIT_CALLBACK, which has no eventType
 	OrderID   string `json:"orderId"` // likewise
 	Data      struct {
-		PaymentKey string `json:"paymentKey"`
-		OrderID    string `json:"orderId"`
+		PaymentKey     string `json:"paymentKey"`
+		OrderID        string `json:"orderId"`
+		TransactionKey string `json:"transactionKey"` // of CANCEL_STATUS_CHANGED, whose data is a cancel and names no payment
 	} `json:"data"`
 }
 
@@ -65,9 +66,11 @@ func (s *Service) Receive(ctx context.Context, transmissionID string, body []byt
 	if waiting > maxWaitingHooks {
 		return errTooManyHook
 	}
+	webhookCommit.Hit()
 	if _, err := s.sql.InsertWebhook(ctx, s.pool, db.InsertWebhookParams{TransmissionID: transmissionID, At: s.clock(), Body: body}); err != nil {
 		return fmt.Errorf("keep webhook: %w", err)
 	}
+	webhookCommitted.Hit()
 	return nil
 }
 
@@ -93,33 +96,57 @@ func (s *Service) ProcessWebhooks(ctx context.Context) error {
 	return err
 }
 
+// processWebhook follows a webhook. What could not be followed is followed again, later and later and without an end: a webhook may be
+// all that tells of money which came past the shop.
 func (s *Service) processWebhook(ctx context.Context, w db.Webhook) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.GatewayLimit)
+	following, cancel := context.WithTimeout(ctx, s.config.GatewayLimit)
 	defer cancel()
-	outcome, err := s.follow(ctx, w.Body)
-	if err != nil {
+	var outcome string
+	failed := guarded(func() (err error) {
+		outcome, err = s.follow(following, w.Body)
 		return err
+	})
+	if failed != nil {
+		if ctx.Err() != nil {
+			return failed // the shop stops; it is nobody's fault
+		}
+		outcome = hookFailed
+		s.alerts.WithLabelValues("webhook_failed").Inc()
 	}
+	if outcome == hookMismatch {
+		s.alerts.WithLabelValues("webhook_mismatch").Inc()
+	}
+	writing, done := afterwards(ctx)
+	defer done()
 	now := s.clock()
-	if outcome == hookUnknown && w.Tries < maxWebhookTries {
-		err = s.sql.PostponeWebhook(ctx, s.pool, db.PostponeWebhookParams{TransmissionID: w.TransmissionID, NextAt: now.Add(backoff(w.Tries)), Outcome: outcome})
+	var err error
+	processedCommit.Hit()
+	if outcome == hookUnknown || outcome == hookFailed {
+		pause := backoff(w.Tries)
+		if w.Tries >= maxWebhookTries {
+			pause *= 6 // an hour
+		}
+		err = s.sql.PostponeWebhook(writing, s.pool, db.PostponeWebhookParams{TransmissionID: w.TransmissionID, NextAt: now.Add(pause), Outcome: outcome})
 	} else {
-		err = s.sql.FinishWebhook(ctx, s.pool, db.FinishWebhookParams{
-			TransmissionID: w.TransmissionID, At: &now, Outcome: outcome, KeepBody: outcome == hookRead,
+		err = s.sql.FinishWebhook(writing, s.pool, db.FinishWebhookParams{
+			TransmissionID: w.TransmissionID, At: &now, Outcome: outcome, KeepBody: outcome == hookRead || outcome == hookMismatch,
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("finish webhook: %w", err)
+		return errors.Join(failed, fmt.Errorf("finish webhook: %w", err))
 	}
-	return nil
+	processedCommitted.Hit()
+	return failed
 }
 
 // What came of a webhook.
 const (
-	hookRead    = "read"    // the payment was read back
-	hookUnknown = "unknown" // it could not be
-	hookOthers  = "ignored" // not about a payment of ours
-	hookSecret  = "secret"  // a deposit's, with a secret that isn't the payment's
+	hookRead     = "read"     // the payment was read back
+	hookUnknown  = "unknown"  // it could not be
+	hookFailed   = "failed"   // it was, and could not be written
+	hookOthers   = "ignored"  // not about a payment of ours
+	hookSecret   = "secret"   // a deposit's, with a secret that isn't the payment's
+	hookMismatch = "mismatch" // what was read back is about something else: a person decides
 )
 
 // follow reads back the payment that a webhook speaks of. What does not name an order of ours costs the gateway nothing.
@@ -127,6 +154,9 @@ func (s *Service) follow(ctx context.Context, body []byte) (outcome string, err 
 	var h hook
 	if json.Unmarshal(body, &h) != nil {
 		return hookOthers, nil
+	}
+	if h.EventType == "CANCEL_STATUS_CHANGED" {
+		return s.followCancel(ctx, h)
 	}
 	number := h.Data.OrderID
 	if h.EventType == "" {
@@ -146,53 +176,79 @@ func (s *Service) follow(ctx context.Context, body []byte) (outcome string, err 
 	if err != nil {
 		return "", fmt.Errorf("read attempts: %w", err)
 	}
-	if h.EventType == "" && !knows(h.Secret, attempts) {
-		return hookSecret, nil
-	}
-	key := ""
-	for _, a := range attempts {
-		if a.PaymentKey == h.Data.PaymentKey {
-			key = a.PaymentKey
+	key, ours := h.Data.PaymentKey, false
+	if h.EventType == "" {
+		if key, ours = deposited(h.Secret, attempts); !ours {
+			return hookSecret, nil
 		}
 	}
-	answer := s.read(ctx, p, key)
-	if answer.Outcome == OutcomeUnknown {
+	for _, a := range attempts {
+		ours = ours || a.PaymentKey == key
+	}
+	if key != "" && !printable(key) {
+		return hookOthers, nil
+	}
+	return s.followPayment(ctx, p, key, ours)
+}
+
+// followPayment reads the payment of a key, or of an order where there is none. What a stranger's key names is not our affair unless it
+// is of this order; what our own key names must be.
+func (s *Service) followPayment(ctx context.Context, p db.Payment, key string, ours bool) (outcome string, err error) {
+	answer := s.read(ctx, byWebhook, key, *p.OrderNumber, p.AmountWon)
+	if answer.OrderNumber != *p.OrderNumber && answer.Outcome != OutcomeUnknown && !ours && key != "" {
+		return hookOthers, nil
+	}
+	switch answer.Outcome {
+	case OutcomeUnknown:
+		return hookUnknown, nil
+	case OutcomePending: // no such payment, or not decided: a stranger's hint must not put off the job that asks again
+		if answer.PaymentKey == "" {
+			return hookOthers, nil
+		}
+		return hookRead, nil
+	case OutcomeMismatch:
+		outcome = hookMismatch
+	default:
+		outcome = hookRead
+	}
+	if key == "" {
+		key = answer.PaymentKey
+	}
+	if err = s.trySettle(ctx, byWebhook, p.OrderID, key, answer); errors.Is(err, errTooSoon) {
 		return hookUnknown, nil
 	}
-	switch {
-	case answer.PaymentKey == "": // the gateway has no such payment, whatever the webhook says
+	return outcome, err
+}
+
+// followCancel has the refund looked at whose cancel the gateway has done, or could not do.
+func (s *Service) followCancel(ctx context.Context, h hook) (outcome string, err error) {
+	if !printable(h.Data.TransactionKey) {
 		return hookOthers, nil
-	case answer.Outcome == OutcomePending: // a stranger's hint must not put off the job that asks again
-		return hookRead, nil
 	}
-	return hookRead, s.settle(ctx, p.OrderID, answer.PaymentKey, answer)
+	r, err := s.sql.RefundByCancelKey(ctx, s.pool, h.Data.TransactionKey)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return hookOthers, nil
+	}
+	if err == nil {
+		err = s.sql.HastenRefund(ctx, s.pool, db.HastenRefundParams{ID: r.ID, Now: s.clock()})
+	}
+	if err != nil {
+		return "", fmt.Errorf("hasten refund: %w", err)
+	}
+	return hookRead, nil
 }
 
-// read reads a payment back by its key where we know one, else by its order.
-func (s *Service) read(ctx context.Context, p db.Payment, paymentKey string) Answer {
-	var answer Answer
-	if paymentKey != "" {
-		answer = s.gateway.Payment(ctx, paymentKey)
-	} else {
-		answer = s.gateway.PaymentByOrder(ctx, *p.OrderNumber)
-	}
-	if answer.PaymentKey != "" && answer.OrderNumber != *p.OrderNumber {
-		return Answer{Outcome: OutcomeUnknown, Code: "SHOP_OTHER_PAYMENT"}
-	}
-	return answer
-}
-
-// knows checks the secret of a deposit's webhook. Before the answer to the confirm was written there is none, and the webhook is no
-// more than the hint that each of them is.
-func knows(secret string, attempts []db.Attempt) bool {
+// deposited finds the payment that a deposit's webhook speaks of by its secret. Before the answer to the confirm was written there is
+// none, and the webhook is no more than the hint that each of them is: no key.
+func deposited(secret string, attempts []db.Attempt) (paymentKey string, ok bool) {
 	kept := false
 	for _, a := range attempts {
 		if a.Secret != "" {
 			kept = true
 			if subtle.ConstantTimeCompare([]byte(secret), []byte(a.Secret)) == 1 {
-				return true
+				return a.PaymentKey, true
 			}
 		}
 	}
-	return !kept
+	return "", !kept
 }

@@ -7,7 +7,11 @@ WHERE state = @state AND order_id < @before AND order_number IS NOT NULL ORDER B
 
 -- name: ListUnknownPayments :many
 SELECT * FROM payments.payments p
-WHERE p.order_id IN (SELECT a.order_id FROM payments.attempts a WHERE a.state IN ('sent', 'disputed')) AND p.order_id < @before
+WHERE p.order_id IN (
+    SELECT a.order_id FROM payments.attempts a WHERE a.state IN ('sent', 'disputed')
+    UNION ALL
+    SELECT a.order_id FROM payments.attempts a WHERE a.state = 'disputed' OR a.state = 'captured' AND a.code <> '')
+  AND p.order_id < @before
 ORDER BY p.order_id DESC LIMIT @at_most;
 
 -- name: ListRefundDuePayments :many
@@ -19,7 +23,10 @@ ORDER BY p.order_id DESC LIMIT @at_most;
 -- What waits for the gateway, and what waits for a person.
 SELECT
     (SELECT count(*) FROM payments.attempts a WHERE a.state = 'sent' AND a.next_at <= @now::timestamptz)                              AS unknown,
-    (SELECT count(*) FROM payments.attempts a WHERE a.state = 'disputed' OR a.state = 'sent' AND a.sent_at <= @oldest::timestamptz)   AS stuck,
+    (SELECT count(*) FROM payments.attempts a WHERE a.state = 'sent' AND a.sent_at <= @oldest::timestamptz)
+    + (SELECT count(*) FROM payments.attempts a WHERE a.state = 'disputed' OR a.state = 'captured' AND a.code <> '')                  AS stuck,
     (SELECT count(*) FROM payments.refunds r WHERE r.state IN ('requested', 'sent'))                                                  AS refunds_due,
-    (SELECT count(*) FROM payments.refunds r WHERE r.state = 'refused' AND NOT EXISTS (
-        SELECT 1 FROM payments.refunds o WHERE o.attempt_id = r.attempt_id AND o.state <> 'refused'))                                 AS refunds_refused;
+    (SELECT count(*) FROM payments.refunds r WHERE r.state = 'refused' AND r.kind <> 'deposit' AND NOT EXISTS (
+        SELECT 1 FROM payments.refunds o WHERE o.attempt_id = r.attempt_id AND o.kind <> 'deposit' AND o.state <> 'refused'))         AS refunds_refused,
+    (SELECT count(*) FROM payments.webhooks w WHERE w.processed_at IS NULL)                                                           AS webhooks_waiting,
+    (SELECT count(*) FROM payments.webhooks w WHERE w.processed_at IS NULL AND w.tries >= @tries::integer)                            AS webhooks_stuck;

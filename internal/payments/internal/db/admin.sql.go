@@ -15,33 +15,41 @@ import (
 const backlog = `-- name: Backlog :one
 SELECT
     (SELECT count(*) FROM payments.attempts a WHERE a.state = 'sent' AND a.next_at <= $1::timestamptz)                              AS unknown,
-    (SELECT count(*) FROM payments.attempts a WHERE a.state = 'disputed' OR a.state = 'sent' AND a.sent_at <= $2::timestamptz)   AS stuck,
+    (SELECT count(*) FROM payments.attempts a WHERE a.state = 'sent' AND a.sent_at <= $2::timestamptz)
+    + (SELECT count(*) FROM payments.attempts a WHERE a.state = 'disputed' OR a.state = 'captured' AND a.code <> '')                  AS stuck,
     (SELECT count(*) FROM payments.refunds r WHERE r.state IN ('requested', 'sent'))                                                  AS refunds_due,
-    (SELECT count(*) FROM payments.refunds r WHERE r.state = 'refused' AND NOT EXISTS (
-        SELECT 1 FROM payments.refunds o WHERE o.attempt_id = r.attempt_id AND o.state <> 'refused'))                                 AS refunds_refused
+    (SELECT count(*) FROM payments.refunds r WHERE r.state = 'refused' AND r.kind <> 'deposit' AND NOT EXISTS (
+        SELECT 1 FROM payments.refunds o WHERE o.attempt_id = r.attempt_id AND o.kind <> 'deposit' AND o.state <> 'refused'))         AS refunds_refused,
+    (SELECT count(*) FROM payments.webhooks w WHERE w.processed_at IS NULL)                                                           AS webhooks_waiting,
+    (SELECT count(*) FROM payments.webhooks w WHERE w.processed_at IS NULL AND w.tries >= $3::integer)                            AS webhooks_stuck
 `
 
 type BacklogParams struct {
 	Now    time.Time
 	Oldest time.Time
+	Tries  int32
 }
 
 type BacklogRow struct {
-	Unknown        int64
-	Stuck          int64
-	RefundsDue     int64
-	RefundsRefused int64
+	Unknown         int64
+	Stuck           int32
+	RefundsDue      int64
+	RefundsRefused  int64
+	WebhooksWaiting int64
+	WebhooksStuck   int64
 }
 
 // What waits for the gateway, and what waits for a person.
 func (q *Queries) Backlog(ctx context.Context, db DBTX, arg BacklogParams) (BacklogRow, error) {
-	row := db.QueryRow(ctx, backlog, arg.Now, arg.Oldest)
+	row := db.QueryRow(ctx, backlog, arg.Now, arg.Oldest, arg.Tries)
 	var i BacklogRow
 	err := row.Scan(
 		&i.Unknown,
 		&i.Stuck,
 		&i.RefundsDue,
 		&i.RefundsRefused,
+		&i.WebhooksWaiting,
+		&i.WebhooksStuck,
 	)
 	return i, err
 }
@@ -190,7 +198,11 @@ func (q *Queries) ListRefundDuePayments(ctx context.Context, db DBTX, arg ListRe
 
 const listUnknownPayments = `-- name: ListUnknownPayments :many
 SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at FROM payments.payments p
-WHERE p.order_id IN (SELECT a.order_id FROM payments.attempts a WHERE a.state IN ('sent', 'disputed')) AND p.order_id < $1
+WHERE p.order_id IN (
+    SELECT a.order_id FROM payments.attempts a WHERE a.state IN ('sent', 'disputed')
+    UNION ALL
+    SELECT a.order_id FROM payments.attempts a WHERE a.state = 'disputed' OR a.state = 'captured' AND a.code <> '')
+  AND p.order_id < $1
 ORDER BY p.order_id DESC LIMIT $2
 `
 

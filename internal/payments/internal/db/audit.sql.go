@@ -7,35 +7,283 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
 
-const ledgerSum = `-- name: LedgerSum :one
-SELECT coalesce(sum(won), 0)::bigint AS won
-FROM (SELECT amount_won AS won FROM payments.ledger UNION ALL SELECT -amount_won FROM payments.ledger) legs
+const countInFlight = `-- name: CountInFlight :one
+SELECT count(*) FROM payments.attempts WHERE state IN ('sent', 'awaiting_deposit')
 `
 
-// Zero, or the books are broken.
-func (q *Queries) LedgerSum(ctx context.Context, db DBTX) (int64, error) {
-	row := db.QueryRow(ctx, ledgerSum)
-	var won int64
-	err := row.Scan(&won)
-	return won, err
+func (q *Queries) CountInFlight(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countInFlight)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countOpen = `-- name: CountOpen :one
+SELECT count(*) FROM payments.payments WHERE state = 'open'
+`
+
+func (q *Queries) CountOpen(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countOpen)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countRefundsDue = `-- name: CountRefundsDue :one
+SELECT count(*) FROM payments.refunds WHERE state IN ('requested', 'sent')
+`
+
+func (q *Queries) CountRefundsDue(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countRefundsDue)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countTransfers = `-- name: CountTransfers :one
+SELECT count(*) FROM payments.ledger WHERE id > $1 AND id <= $2
+`
+
+type CountTransfersParams struct {
+	Ledger   int64
+	LedgerTo int64
+}
+
+func (q *Queries) CountTransfers(ctx context.Context, db DBTX, arg CountTransfersParams) (int64, error) {
+	row := db.QueryRow(ctx, countTransfers, arg.Ledger, arg.LedgerTo)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countWebhooks = `-- name: CountWebhooks :one
+SELECT count(*) FROM payments.webhooks WHERE processed_at IS NULL
+`
+
+func (q *Queries) CountWebhooks(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countWebhooks)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const givenBackTooMuch = `-- name: GivenBackTooMuch :many
+WITH kept AS (
+    SELECT l.order_id,
+           coalesce(sum(CASE WHEN l.credit_account = 'orders' THEN l.amount_won WHEN l.debit_account = 'orders' THEN -l.amount_won END), 0)::bigint AS orders_won,
+           coalesce(sum(CASE WHEN l.credit_account = 'strays' THEN l.amount_won WHEN l.debit_account = 'strays' THEN -l.amount_won END), 0)::bigint AS strays_won
+    FROM payments.ledger l
+    WHERE l.order_id = ANY ($2::uuid[])
+    GROUP BY l.order_id
+)
+SELECT order_id, orders_won, strays_won FROM kept WHERE orders_won < 0 OR strays_won < 0 ORDER BY order_id LIMIT $1
+`
+
+type GivenBackTooMuchParams struct {
+	AtMost   int32
+	OrderIds []uuid.UUID
+}
+
+type GivenBackTooMuchRow struct {
+	OrderID   uuid.UUID
+	OrdersWon int64
+	StraysWon int64
+}
+
+// Orders of which more went back than had come, into the order's account or the strays'.
+func (q *Queries) GivenBackTooMuch(ctx context.Context, db DBTX, arg GivenBackTooMuchParams) ([]GivenBackTooMuchRow, error) {
+	rows, err := db.Query(ctx, givenBackTooMuch, arg.AtMost, arg.OrderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []GivenBackTooMuchRow{}
+	for rows.Next() {
+		var i GivenBackTooMuchRow
+		if err := rows.Scan(&i.OrderID, &i.OrdersWon, &i.StraysWon); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const inDoubt = `-- name: InDoubt :many
+SELECT a.id, a.order_id, a.state, a.code
+FROM payments.attempts a
+WHERE a.state = 'disputed' OR a.state = 'captured' AND a.code <> ''
+ORDER BY a.id LIMIT $1
+`
+
+type InDoubtRow struct {
+	ID      uuid.UUID
+	OrderID uuid.UUID
+	State   string
+	Code    string
+}
+
+func (q *Queries) InDoubt(ctx context.Context, db DBTX, atMost int32) ([]InDoubtRow, error) {
+	rows, err := db.Query(ctx, inDoubt, atMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []InDoubtRow{}
+	for rows.Next() {
+		var i InDoubtRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrderID,
+			&i.State,
+			&i.Code,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const marks = `-- name: Marks :one
+
+SELECT coalesce((SELECT h.id FROM payments.history h ORDER BY h.id DESC LIMIT 1), 0)::bigint                    AS history,
+       coalesce((SELECT l.id FROM payments.ledger l ORDER BY l.id DESC LIMIT 1), 0)::bigint                     AS ledger,
+       coalesce((SELECT h.id FROM payments.history h WHERE h.at <= $1 ORDER BY h.id DESC LIMIT 1), 0)::bigint AS old_history,
+       coalesce((SELECT l.id FROM payments.ledger l WHERE l.at <= $1 ORDER BY l.id DESC LIMIT 1), 0)::bigint  AS old_ledger
+`
+
+type MarksRow struct {
+	History    int64
+	Ledger     int64
+	OldHistory int64
+	OldLedger  int64
+}
+
+// What the books look at. Whatever changes an order's money leaves a row in history or ledger, whose ids only grow: a look is at the orders
+// with rows after its checkpoint, some thousands of rows at a time, so that no statement is long however much there is.
+// How far history and ledger go, and how far they are complete: up to what is old enough that nothing before it can still be committed.
+func (q *Queries) Marks(ctx context.Context, db DBTX, old time.Time) (MarksRow, error) {
+	row := db.QueryRow(ctx, marks, old)
+	var i MarksRow
+	err := row.Scan(
+		&i.History,
+		&i.Ledger,
+		&i.OldHistory,
+		&i.OldLedger,
+	)
+	return i, err
+}
+
+const openTooLong = `-- name: OpenTooLong :many
+SELECT order_id, expires_at FROM payments.payments WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+`
+
+type OpenTooLongParams struct {
+	Expired time.Time
+	AtMost  int32
+}
+
+type OpenTooLongRow struct {
+	OrderID   uuid.UUID
+	ExpiresAt time.Time
+}
+
+func (q *Queries) OpenTooLong(ctx context.Context, db DBTX, arg OpenTooLongParams) ([]OpenTooLongRow, error) {
+	rows, err := db.Query(ctx, openTooLong, arg.Expired, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OpenTooLongRow{}
+	for rows.Next() {
+		var i OpenTooLongRow
+		if err := rows.Scan(&i.OrderID, &i.ExpiresAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const paymentsOffAttempts = `-- name: PaymentsOffAttempts :many
+SELECT p.order_id, p.state, coalesce(a.state, 'none')::text AS attempt_state
+FROM payments.payments p
+LEFT JOIN payments.attempts a ON a.id = p.attempt_id AND a.order_id = p.order_id
+WHERE p.order_id = ANY ($1::uuid[])
+  AND (coalesce(a.state, 'none') <> ALL (CASE p.state
+        WHEN 'confirming' THEN ARRAY['sent', 'disputed']
+        WHEN 'awaiting_deposit' THEN ARRAY['awaiting_deposit', 'disputed']
+        WHEN 'captured' THEN ARRAY['captured']
+        ELSE ARRAY['none'] END)
+       OR p.state IN ('open', 'closed') AND p.attempt_id IS NOT NULL)
+ORDER BY p.order_id LIMIT $2
+`
+
+type PaymentsOffAttemptsParams struct {
+	OrderIds []uuid.UUID
+	AtMost   int32
+}
+
+type PaymentsOffAttemptsRow struct {
+	OrderID      uuid.UUID
+	State        string
+	AttemptState string
+}
+
+// Payments whose state is not their attempt's.
+func (q *Queries) PaymentsOffAttempts(ctx context.Context, db DBTX, arg PaymentsOffAttemptsParams) ([]PaymentsOffAttemptsRow, error) {
+	rows, err := db.Query(ctx, paymentsOffAttempts, arg.OrderIds, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PaymentsOffAttemptsRow{}
+	for rows.Next() {
+		var i PaymentsOffAttemptsRow
+		if err := rows.Scan(&i.OrderID, &i.State, &i.AttemptState); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const paymentsOffLedger = `-- name: PaymentsOffLedger :many
-SELECT p.order_id, p.state, p.amount_won, p.refunded_won, coalesce(l.owed_won, 0)::bigint AS ledger_won
+WITH owed AS (
+    SELECT l.order_id, sum(CASE WHEN l.credit_account = 'orders' THEN l.amount_won ELSE -l.amount_won END) AS won
+    FROM payments.ledger l
+    WHERE l.order_id = ANY ($1::uuid[]) AND 'orders' IN (l.debit_account, l.credit_account)
+    GROUP BY l.order_id
+)
+SELECT p.order_id, p.state, p.amount_won, p.refunded_won, coalesce(o.won, 0)::bigint AS ledger_won
 FROM payments.payments p
-LEFT JOIN (
-    SELECT t.order_id, sum(CASE WHEN t.credit_account = 'orders' THEN t.amount_won ELSE -t.amount_won END) AS owed_won
-    FROM payments.ledger t
-    WHERE 'orders' IN (t.debit_account, t.credit_account)
-    GROUP BY t.order_id
-) l USING (order_id)
-WHERE coalesce(l.owed_won, 0) <> CASE WHEN p.state = 'captured' THEN p.amount_won - p.refunded_won ELSE 0 END
-LIMIT 100
+LEFT JOIN owed o USING (order_id)
+WHERE p.order_id = ANY ($1::uuid[])
+  AND coalesce(o.won, 0) <> CASE WHEN p.state = 'captured' THEN p.amount_won - p.refunded_won ELSE 0 END
+ORDER BY p.order_id LIMIT $2
 `
+
+type PaymentsOffLedgerParams struct {
+	OrderIds []uuid.UUID
+	AtMost   int32
+}
 
 type PaymentsOffLedgerRow struct {
 	OrderID     uuid.UUID
@@ -46,8 +294,8 @@ type PaymentsOffLedgerRow struct {
 }
 
 // Payments of which the ledger tells something else than they do.
-func (q *Queries) PaymentsOffLedger(ctx context.Context, db DBTX) ([]PaymentsOffLedgerRow, error) {
-	rows, err := db.Query(ctx, paymentsOffLedger)
+func (q *Queries) PaymentsOffLedger(ctx context.Context, db DBTX, arg PaymentsOffLedgerParams) ([]PaymentsOffLedgerRow, error) {
+	rows, err := db.Query(ctx, paymentsOffLedger, arg.OrderIds, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -73,20 +321,31 @@ func (q *Queries) PaymentsOffLedger(ctx context.Context, db DBTX) ([]PaymentsOff
 }
 
 const refundsOffLedger = `-- name: RefundsOffLedger :many
-SELECT r.id, r.order_id
+SELECT r.id, r.order_id, r.kind, r.state, r.amount_won, coalesce(l.amount_won, 0)::bigint AS ledger_won
 FROM payments.refunds r
 LEFT JOIN payments.ledger l ON l.kind = 'refund' AND l.source_id = r.id
-WHERE (r.state = 'done' AND r.kind <> 'deposit') <> (l.id IS NOT NULL) OR l.amount_won <> r.amount_won
-LIMIT 100
+WHERE r.order_id = ANY ($1::uuid[])
+  AND coalesce(l.amount_won, 0) <> CASE WHEN r.state = 'done' AND r.kind <> 'deposit' THEN r.amount_won ELSE 0 END
+ORDER BY r.id LIMIT $2
 `
 
-type RefundsOffLedgerRow struct {
-	ID      uuid.UUID
-	OrderID uuid.UUID
+type RefundsOffLedgerParams struct {
+	OrderIds []uuid.UUID
+	AtMost   int32
 }
 
-func (q *Queries) RefundsOffLedger(ctx context.Context, db DBTX) ([]RefundsOffLedgerRow, error) {
-	rows, err := db.Query(ctx, refundsOffLedger)
+type RefundsOffLedgerRow struct {
+	ID        uuid.UUID
+	OrderID   uuid.UUID
+	Kind      string
+	State     string
+	AmountWon int64
+	LedgerWon int64
+}
+
+// Refunds that are done and moved no money, or other money, or moved it and are not done.
+func (q *Queries) RefundsOffLedger(ctx context.Context, db DBTX, arg RefundsOffLedgerParams) ([]RefundsOffLedgerRow, error) {
+	rows, err := db.Query(ctx, refundsOffLedger, arg.OrderIds, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +353,97 @@ func (q *Queries) RefundsOffLedger(ctx context.Context, db DBTX) ([]RefundsOffLe
 	items := []RefundsOffLedgerRow{}
 	for rows.Next() {
 		var i RefundsOffLedgerRow
-		if err := rows.Scan(&i.ID, &i.OrderID); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrderID,
+			&i.Kind,
+			&i.State,
+			&i.AmountWon,
+			&i.LedgerWon,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const refundsTooLong = `-- name: RefundsTooLong :many
+SELECT id, order_id, kind, state, code, requested_at
+FROM payments.refunds
+WHERE state IN ('requested', 'sent') AND requested_at <= $1
+ORDER BY requested_at LIMIT $2
+`
+
+type RefundsTooLongParams struct {
+	Requested time.Time
+	AtMost    int32
+}
+
+type RefundsTooLongRow struct {
+	ID          uuid.UUID
+	OrderID     uuid.UUID
+	Kind        string
+	State       string
+	Code        string
+	RequestedAt time.Time
+}
+
+func (q *Queries) RefundsTooLong(ctx context.Context, db DBTX, arg RefundsTooLongParams) ([]RefundsTooLongRow, error) {
+	rows, err := db.Query(ctx, refundsTooLong, arg.Requested, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RefundsTooLongRow{}
+	for rows.Next() {
+		var i RefundsTooLongRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrderID,
+			&i.Kind,
+			&i.State,
+			&i.Code,
+			&i.RequestedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const severalInFlight = `-- name: SeveralInFlight :many
+SELECT a.order_id, count(*) AS in_flight
+FROM payments.attempts a
+WHERE a.state IN ('sent', 'awaiting_deposit') AND a.idempotency_key IS NOT NULL
+GROUP BY a.order_id
+HAVING count(*) > 1
+ORDER BY a.order_id LIMIT $1
+`
+
+type SeveralInFlightRow struct {
+	OrderID  uuid.UUID
+	InFlight int64
+}
+
+// Orders with more than one confirm of a shopper's that has no outcome.
+func (q *Queries) SeveralInFlight(ctx context.Context, db DBTX, atMost int32) ([]SeveralInFlightRow, error) {
+	rows, err := db.Query(ctx, severalInFlight, atMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SeveralInFlightRow{}
+	for rows.Next() {
+		var i SeveralInFlightRow
+		if err := rows.Scan(&i.OrderID, &i.InFlight); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -106,22 +455,29 @@ func (q *Queries) RefundsOffLedger(ctx context.Context, db DBTX) ([]RefundsOffLe
 }
 
 const straysWithoutRefund = `-- name: StraysWithoutRefund :many
-SELECT a.order_id, a.id AS attempt_id
+SELECT a.order_id, a.id AS attempt_id, p.state, p.amount_won
 FROM payments.attempts a
 JOIN payments.payments p USING (order_id)
-WHERE a.state = 'captured' AND (p.state <> 'captured' OR p.attempt_id <> a.id)
-  AND NOT EXISTS (SELECT 1 FROM payments.refunds r WHERE r.attempt_id = a.id)
-LIMIT 100
+WHERE a.order_id = ANY ($1::uuid[]) AND a.state = 'captured' AND (p.state <> 'captured' OR p.attempt_id <> a.id)
+  AND NOT EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = a.order_id AND r.attempt_id = a.id AND r.kind <> 'deposit')
+ORDER BY a.order_id LIMIT $2
 `
+
+type StraysWithoutRefundParams struct {
+	OrderIds []uuid.UUID
+	AtMost   int32
+}
 
 type StraysWithoutRefundRow struct {
 	OrderID   uuid.UUID
 	AttemptID uuid.UUID
+	State     string
+	AmountWon int64
 }
 
 // Money that came for an order which had ended, or was paid, and that nothing is sending back.
-func (q *Queries) StraysWithoutRefund(ctx context.Context, db DBTX) ([]StraysWithoutRefundRow, error) {
-	rows, err := db.Query(ctx, straysWithoutRefund)
+func (q *Queries) StraysWithoutRefund(ctx context.Context, db DBTX, arg StraysWithoutRefundParams) ([]StraysWithoutRefundRow, error) {
+	rows, err := db.Query(ctx, straysWithoutRefund, arg.OrderIds, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +485,102 @@ func (q *Queries) StraysWithoutRefund(ctx context.Context, db DBTX) ([]StraysWit
 	items := []StraysWithoutRefundRow{}
 	for rows.Next() {
 		var i StraysWithoutRefundRow
-		if err := rows.Scan(&i.OrderID, &i.AttemptID); err != nil {
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.AttemptID,
+			&i.State,
+			&i.AmountWon,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const touched = `-- name: Touched :many
+SELECT h.order_id FROM payments.history h WHERE h.id > $1 AND h.id <= $2
+UNION
+SELECT l.order_id FROM payments.ledger l WHERE l.id > $3 AND l.id <= $4
+ORDER BY order_id
+`
+
+type TouchedParams struct {
+	History   int64
+	HistoryTo int64
+	Ledger    int64
+	LedgerTo  int64
+}
+
+func (q *Queries) Touched(ctx context.Context, db DBTX, arg TouchedParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, touched,
+		arg.History,
+		arg.HistoryTo,
+		arg.Ledger,
+		arg.LedgerTo,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var order_id uuid.UUID
+		if err := rows.Scan(&order_id); err != nil {
+			return nil, err
+		}
+		items = append(items, order_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const transfersOffBooks = `-- name: TransfersOffBooks :many
+SELECT l.id, l.order_id, l.kind, l.debit_account, l.credit_account, l.amount_won
+FROM payments.ledger l
+WHERE l.id > $1 AND l.id <= $2 AND (l.amount_won <= 0 OR (l.kind, l.debit_account, l.credit_account) NOT IN (
+    ('capture', 'toss', 'orders'), ('capture', 'toss', 'strays'), ('refund', 'orders', 'toss'), ('refund', 'strays', 'toss')))
+ORDER BY l.id LIMIT $3
+`
+
+type TransfersOffBooksParams struct {
+	Ledger   int64
+	LedgerTo int64
+	AtMost   int32
+}
+
+type TransfersOffBooksRow struct {
+	ID            int64
+	OrderID       uuid.UUID
+	Kind          string
+	DebitAccount  string
+	CreditAccount string
+	AmountWon     int64
+}
+
+// Transfers whose two sides are not both accounts of the books, or not the two that the kind has.
+func (q *Queries) TransfersOffBooks(ctx context.Context, db DBTX, arg TransfersOffBooksParams) ([]TransfersOffBooksRow, error) {
+	rows, err := db.Query(ctx, transfersOffBooks, arg.Ledger, arg.LedgerTo, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TransfersOffBooksRow{}
+	for rows.Next() {
+		var i TransfersOffBooksRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrderID,
+			&i.Kind,
+			&i.DebitAccount,
+			&i.CreditAccount,
+			&i.AmountWon,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -143,11 +594,17 @@ func (q *Queries) StraysWithoutRefund(ctx context.Context, db DBTX) ([]StraysWit
 const twiceCaptured = `-- name: TwiceCaptured :many
 SELECT a.order_id, count(*) AS kept
 FROM payments.attempts a
-WHERE a.state = 'captured' AND NOT EXISTS (SELECT 1 FROM payments.refunds r WHERE r.attempt_id = a.id)
+WHERE a.order_id = ANY ($1::uuid[]) AND a.state = 'captured'
+  AND NOT EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = a.order_id AND r.attempt_id = a.id AND r.kind <> 'deposit')
 GROUP BY a.order_id
 HAVING count(*) > 1
-LIMIT 100
+ORDER BY a.order_id LIMIT $2
 `
+
+type TwiceCapturedParams struct {
+	OrderIds []uuid.UUID
+	AtMost   int32
+}
 
 type TwiceCapturedRow struct {
 	OrderID uuid.UUID
@@ -155,8 +612,8 @@ type TwiceCapturedRow struct {
 }
 
 // Orders that keep the money of more than one attempt.
-func (q *Queries) TwiceCaptured(ctx context.Context, db DBTX) ([]TwiceCapturedRow, error) {
-	rows, err := db.Query(ctx, twiceCaptured)
+func (q *Queries) TwiceCaptured(ctx context.Context, db DBTX, arg TwiceCapturedParams) ([]TwiceCapturedRow, error) {
+	rows, err := db.Query(ctx, twiceCaptured, arg.OrderIds, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +622,100 @@ func (q *Queries) TwiceCaptured(ctx context.Context, db DBTX) ([]TwiceCapturedRo
 	for rows.Next() {
 		var i TwiceCapturedRow
 		if err := rows.Scan(&i.OrderID, &i.Kept); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const unanswered = `-- name: Unanswered :many
+SELECT a.id, a.order_id, a.state, a.code, a.sent_at, a.next_at
+FROM payments.attempts a
+WHERE a.state IN ('sent', 'awaiting_deposit') AND (a.next_at <= $1 OR a.state = 'sent' AND a.sent_at <= $2)
+ORDER BY a.sent_at LIMIT $3
+`
+
+type UnansweredParams struct {
+	Due    time.Time
+	Oldest time.Time
+	AtMost int32
+}
+
+type UnansweredRow struct {
+	ID      uuid.UUID
+	OrderID uuid.UUID
+	State   string
+	Code    string
+	SentAt  time.Time
+	NextAt  time.Time
+}
+
+// Attempts that nobody asks about any more: too old to be asked again, or long due.
+func (q *Queries) Unanswered(ctx context.Context, db DBTX, arg UnansweredParams) ([]UnansweredRow, error) {
+	rows, err := db.Query(ctx, unanswered, arg.Due, arg.Oldest, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UnansweredRow{}
+	for rows.Next() {
+		var i UnansweredRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrderID,
+			&i.State,
+			&i.Code,
+			&i.SentAt,
+			&i.NextAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const webhooksTooLong = `-- name: WebhooksTooLong :many
+SELECT transmission_id, received_at, tries, outcome
+FROM payments.webhooks
+WHERE processed_at IS NULL AND received_at <= $1
+ORDER BY received_at LIMIT $2
+`
+
+type WebhooksTooLongParams struct {
+	Received time.Time
+	AtMost   int32
+}
+
+type WebhooksTooLongRow struct {
+	TransmissionID string
+	ReceivedAt     time.Time
+	Tries          int32
+	Outcome        string
+}
+
+func (q *Queries) WebhooksTooLong(ctx context.Context, db DBTX, arg WebhooksTooLongParams) ([]WebhooksTooLongRow, error) {
+	rows, err := db.Query(ctx, webhooksTooLong, arg.Received, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []WebhooksTooLongRow{}
+	for rows.Next() {
+		var i WebhooksTooLongRow
+		if err := rows.Scan(
+			&i.TransmissionID,
+			&i.ReceivedAt,
+			&i.Tries,
+			&i.Outcome,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -80,6 +80,7 @@ type PaymentsRefund struct {
 	RequestedAt time.Time
 	DoneAt      *time.Time
 	NextAt      time.Time
+	CancelKey   string
 }
 
 type PaymentsWebhook struct {

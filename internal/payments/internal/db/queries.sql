@@ -38,16 +38,16 @@ WHERE p.order_number = @order_number::text;
 -- name: LockPayment :one
 SELECT * FROM payments.payments WHERE order_id = @order_id FOR UPDATE;
 
--- name: ClosePayment :exec
--- A tombstone where nothing was opened; otherwise only an open payment can be closed.
+-- name: ClosePayments :exec
+-- A tombstone where nothing was opened; otherwise only an open payment can be closed. No order is named twice.
 WITH closed AS (
     INSERT INTO payments.payments AS p (order_id, state, expires_at, created_at, updated_at)
-    VALUES (@order_id, 'closed', @at, @at, @at)
-    ON CONFLICT (order_id) DO UPDATE SET state = 'closed', updated_at = @at WHERE p.state = 'open'
+    SELECT unnest(@order_ids::uuid[]), 'closed', @at::timestamptz, @at::timestamptz, @at::timestamptz
+    ON CONFLICT (order_id) DO UPDATE SET state = 'closed', updated_at = @at::timestamptz WHERE p.state = 'open'
     RETURNING p.order_id, p.amount_won
 )
 INSERT INTO payments.history (order_id, at, kind, amount_won)
-SELECT order_id, @at, 'closed', amount_won FROM closed;
+SELECT order_id, @at::timestamptz, 'closed', amount_won FROM closed;
 
 -- name: StartConfirming :execrows
 UPDATE payments.payments SET state = 'confirming', attempt_id = @attempt_id, updated_at = @at
@@ -106,6 +106,10 @@ SELECT * FROM payments.attempts WHERE account_id = @account_id::uuid AND idempot
 UPDATE payments.attempts SET state = @state, code = @code, secret = @secret, settled_at = @settled_at, next_at = @next_at
 WHERE id = @id AND state = @was;
 
+-- name: DoubtAttempt :execrows
+-- What the gateway says against money that we have; no code: it says nothing any more.
+UPDATE payments.attempts SET code = @code WHERE id = @id AND state = 'captured' AND code <> @code;
+
 -- name: PostponeAttempt :exec
 UPDATE payments.attempts SET tries = tries + 1, code = @code, next_at = @next_at WHERE id = @id AND state IN ('sent', 'awaiting_deposit');
 
@@ -113,7 +117,7 @@ UPDATE payments.attempts SET tries = tries + 1, code = @code, next_at = @next_at
 SELECT a.*, p.order_number::text AS order_number, p.amount_won, p.state AS payment_state, p.attempt_id
 FROM payments.attempts a
 JOIN payments.payments p USING (order_id)
-WHERE a.state IN ('sent', 'awaiting_deposit') AND a.next_at <= @now AND a.sent_at > @oldest
+WHERE a.state IN ('sent', 'awaiting_deposit') AND a.next_at <= @now AND (a.state = 'awaiting_deposit' OR a.sent_at > @oldest)
 ORDER BY a.next_at LIMIT @at_most;
 
 -- name: UnsettledAttempts :many
@@ -139,18 +143,28 @@ SELECT * FROM payments.refunds WHERE order_id = @order_id AND kind = 'order' ORD
 -- name: RefundsOf :many
 SELECT * FROM payments.refunds WHERE order_id = @order_id ORDER BY requested_at, id LIMIT 1000;
 
--- name: RefundOfAttempt :one
-SELECT * FROM payments.refunds WHERE attempt_id = @attempt_id AND state <> 'refused';
+-- name: MoneyRefundOf :one
+SELECT * FROM payments.refunds WHERE attempt_id = @attempt_id AND kind <> 'deposit' AND state <> 'refused';
+
+-- name: WithdrawalOf :one
+SELECT * FROM payments.refunds WHERE attempt_id = @attempt_id AND kind = 'deposit' AND state IN ('requested', 'sent');
+
+-- name: RefundByCancelKey :one
+SELECT * FROM payments.refunds WHERE cancel_key = @cancel_key AND cancel_key <> '' LIMIT 1;
 
 -- name: ClaimRefund :one
 -- Whoever claims it sends it; another may only after next_at, and then with the same key.
 UPDATE payments.refunds r SET state = 'sent', tries = r.tries + 1, next_at = @next_at
-FROM payments.attempts a
-WHERE r.id = @id AND r.state IN ('requested', 'sent') AND r.next_at <= @now AND a.id = r.attempt_id
-RETURNING r.*, a.payment_key;
+FROM payments.attempts a, payments.payments p
+WHERE r.id = @id AND r.state IN ('requested', 'sent') AND r.next_at <= @now AND a.id = r.attempt_id AND p.order_id = r.order_id
+RETURNING r.*, a.payment_key, p.order_number::text AS order_number, p.amount_won AS paid_won;
 
 -- name: PostponeRefund :exec
-UPDATE payments.refunds SET code = @code, next_at = @next_at WHERE id = @id AND state = 'sent';
+UPDATE payments.refunds SET code = @code, cancel_key = @cancel_key, next_at = @next_at WHERE id = @id AND state IN ('requested', 'sent');
+
+-- name: HastenRefund :exec
+-- It is looked at by the next run of the job.
+UPDATE payments.refunds SET next_at = @now WHERE id = @id AND state IN ('requested', 'sent') AND next_at > @now;
 
 -- name: FinishRefund :one
 UPDATE payments.refunds SET state = @state, code = @code, done_at = @done_at
@@ -200,3 +214,18 @@ WHERE transmission_id IN (SELECT w.transmission_id FROM payments.webhooks w WHER
 
 -- name: WaitingWebhooks :one
 SELECT count(*) FROM (SELECT 1 FROM payments.webhooks WHERE processed_at IS NULL LIMIT 20001) w;
+
+-- name: AccountsOf :many
+-- Where the money of each order stands, by the ledger; one statement, so that it is one instant.
+SELECT p.order_id, p.state, p.amount_won,
+       coalesce(l.captured_won, 0)::bigint AS captured_won, coalesce(l.refunded_won, 0)::bigint AS refunded_won,
+       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind = 'order' AND r.state IN ('requested', 'sent')) AS refund_due
+FROM payments.payments p
+LEFT JOIN LATERAL (
+    SELECT sum(e.amount_won) FILTER (WHERE e.credit_account = 'orders') AS captured_won,
+           sum(e.amount_won) FILTER (WHERE e.debit_account = 'orders')  AS refunded_won
+    FROM payments.ledger e
+    WHERE e.order_id = p.order_id
+) l ON true
+WHERE p.order_id = ANY (@order_ids::uuid[])
+ORDER BY p.order_id;

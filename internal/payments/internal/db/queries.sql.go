@@ -12,6 +12,58 @@ import (
 	"github.com/google/uuid"
 )
 
+const accountsOf = `-- name: AccountsOf :many
+SELECT p.order_id, p.state, p.amount_won,
+       coalesce(l.captured_won, 0)::bigint AS captured_won, coalesce(l.refunded_won, 0)::bigint AS refunded_won,
+       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind = 'order' AND r.state IN ('requested', 'sent')) AS refund_due
+FROM payments.payments p
+LEFT JOIN LATERAL (
+    SELECT sum(e.amount_won) FILTER (WHERE e.credit_account = 'orders') AS captured_won,
+           sum(e.amount_won) FILTER (WHERE e.debit_account = 'orders')  AS refunded_won
+    FROM payments.ledger e
+    WHERE e.order_id = p.order_id
+) l ON true
+WHERE p.order_id = ANY ($1::uuid[])
+ORDER BY p.order_id
+`
+
+type AccountsOfRow struct {
+	OrderID     uuid.UUID
+	State       string
+	AmountWon   int64
+	CapturedWon int64
+	RefundedWon int64
+	RefundDue   bool
+}
+
+// Where the money of each order stands, by the ledger; one statement, so that it is one instant.
+func (q *Queries) AccountsOf(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([]AccountsOfRow, error) {
+	rows, err := db.Query(ctx, accountsOf, orderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AccountsOfRow{}
+	for rows.Next() {
+		var i AccountsOfRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.State,
+			&i.AmountWon,
+			&i.CapturedWon,
+			&i.RefundedWon,
+			&i.RefundDue,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const attempt = `-- name: Attempt :one
 SELECT id, order_id, number, payment_key, account_id, idempotency_key, request_hash, toss_key, state, code, secret, tries, sent_at, settled_at, next_at FROM payments.attempts WHERE id = $1
 `
@@ -234,9 +286,9 @@ func (q *Queries) CapturePayment(ctx context.Context, db DBTX, arg CapturePaymen
 
 const claimRefund = `-- name: ClaimRefund :one
 UPDATE payments.refunds r SET state = 'sent', tries = r.tries + 1, next_at = $1
-FROM payments.attempts a
-WHERE r.id = $2 AND r.state IN ('requested', 'sent') AND r.next_at <= $3 AND a.id = r.attempt_id
-RETURNING r.id, r.order_id, r.attempt_id, r.kind, r.state, r.amount_won, r.reason, r.code, r.tries, r.requested_at, r.done_at, r.next_at, a.payment_key
+FROM payments.attempts a, payments.payments p
+WHERE r.id = $2 AND r.state IN ('requested', 'sent') AND r.next_at <= $3 AND a.id = r.attempt_id AND p.order_id = r.order_id
+RETURNING r.id, r.order_id, r.attempt_id, r.kind, r.state, r.amount_won, r.reason, r.code, r.tries, r.requested_at, r.done_at, r.next_at, r.cancel_key, a.payment_key, p.order_number::text AS order_number, p.amount_won AS paid_won
 `
 
 type ClaimRefundParams struct {
@@ -258,7 +310,10 @@ type ClaimRefundRow struct {
 	RequestedAt time.Time
 	DoneAt      *time.Time
 	NextAt      time.Time
+	CancelKey   string
 	PaymentKey  string
+	OrderNumber string
+	PaidWon     int64
 }
 
 // Whoever claims it sends it; another may only after next_at, and then with the same key.
@@ -278,38 +333,59 @@ func (q *Queries) ClaimRefund(ctx context.Context, db DBTX, arg ClaimRefundParam
 		&i.RequestedAt,
 		&i.DoneAt,
 		&i.NextAt,
+		&i.CancelKey,
 		&i.PaymentKey,
+		&i.OrderNumber,
+		&i.PaidWon,
 	)
 	return i, err
 }
 
-const closePayment = `-- name: ClosePayment :exec
+const closePayments = `-- name: ClosePayments :exec
 WITH closed AS (
     INSERT INTO payments.payments AS p (order_id, state, expires_at, created_at, updated_at)
-    VALUES ($2, 'closed', $1, $1, $1)
-    ON CONFLICT (order_id) DO UPDATE SET state = 'closed', updated_at = $1 WHERE p.state = 'open'
+    SELECT unnest($2::uuid[]), 'closed', $1::timestamptz, $1::timestamptz, $1::timestamptz
+    ON CONFLICT (order_id) DO UPDATE SET state = 'closed', updated_at = $1::timestamptz WHERE p.state = 'open'
     RETURNING p.order_id, p.amount_won
 )
 INSERT INTO payments.history (order_id, at, kind, amount_won)
-SELECT order_id, $1, 'closed', amount_won FROM closed
+SELECT order_id, $1::timestamptz, 'closed', amount_won FROM closed
 `
 
-type ClosePaymentParams struct {
-	At      time.Time
-	OrderID uuid.UUID
+type ClosePaymentsParams struct {
+	At       time.Time
+	OrderIds []uuid.UUID
 }
 
-// A tombstone where nothing was opened; otherwise only an open payment can be closed.
-func (q *Queries) ClosePayment(ctx context.Context, db DBTX, arg ClosePaymentParams) error {
-	_, err := db.Exec(ctx, closePayment, arg.At, arg.OrderID)
+// A tombstone where nothing was opened; otherwise only an open payment can be closed. No order is named twice.
+func (q *Queries) ClosePayments(ctx context.Context, db DBTX, arg ClosePaymentsParams) error {
+	_, err := db.Exec(ctx, closePayments, arg.At, arg.OrderIds)
 	return err
+}
+
+const doubtAttempt = `-- name: DoubtAttempt :execrows
+UPDATE payments.attempts SET code = $1 WHERE id = $2 AND state = 'captured' AND code <> $1
+`
+
+type DoubtAttemptParams struct {
+	Code string
+	ID   uuid.UUID
+}
+
+// What the gateway says against money that we have; no code: it says nothing any more.
+func (q *Queries) DoubtAttempt(ctx context.Context, db DBTX, arg DoubtAttemptParams) (int64, error) {
+	result, err := db.Exec(ctx, doubtAttempt, arg.Code, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const dueAttempts = `-- name: DueAttempts :many
 SELECT a.id, a.order_id, a.number, a.payment_key, a.account_id, a.idempotency_key, a.request_hash, a.toss_key, a.state, a.code, a.secret, a.tries, a.sent_at, a.settled_at, a.next_at, p.order_number::text AS order_number, p.amount_won, p.state AS payment_state, p.attempt_id
 FROM payments.attempts a
 JOIN payments.payments p USING (order_id)
-WHERE a.state IN ('sent', 'awaiting_deposit') AND a.next_at <= $1 AND a.sent_at > $2
+WHERE a.state IN ('sent', 'awaiting_deposit') AND a.next_at <= $1 AND (a.state = 'awaiting_deposit' OR a.sent_at > $2)
 ORDER BY a.next_at LIMIT $3
 `
 
@@ -466,7 +542,7 @@ func (q *Queries) EnsureCustomers(ctx context.Context, db DBTX, arg EnsureCustom
 const finishRefund = `-- name: FinishRefund :one
 UPDATE payments.refunds SET state = $1, code = $2, done_at = $3
 WHERE id = $4 AND state IN ('requested', 'sent')
-RETURNING id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at
+RETURNING id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key
 `
 
 type FinishRefundParams struct {
@@ -497,6 +573,7 @@ func (q *Queries) FinishRefund(ctx context.Context, db DBTX, arg FinishRefundPar
 		&i.RequestedAt,
 		&i.DoneAt,
 		&i.NextAt,
+		&i.CancelKey,
 	)
 	return i, err
 }
@@ -539,6 +616,21 @@ func (q *Queries) ForgetWebhooks(ctx context.Context, db DBTX, arg ForgetWebhook
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const hastenRefund = `-- name: HastenRefund :exec
+UPDATE payments.refunds SET next_at = $1 WHERE id = $2 AND state IN ('requested', 'sent') AND next_at > $1
+`
+
+type HastenRefundParams struct {
+	Now time.Time
+	ID  uuid.UUID
+}
+
+// It is looked at by the next run of the job.
+func (q *Queries) HastenRefund(ctx context.Context, db DBTX, arg HastenRefundParams) error {
+	_, err := db.Exec(ctx, hastenRefund, arg.Now, arg.ID)
+	return err
 }
 
 const historyOf = `-- name: HistoryOf :many
@@ -653,7 +745,7 @@ const insertRefund = `-- name: InsertRefund :one
 INSERT INTO payments.refunds (id, order_id, attempt_id, kind, state, amount_won, reason, requested_at, next_at)
 VALUES ($1, $2, $3, $4, 'requested', $5, $6, $7, $7)
 ON CONFLICT DO NOTHING
-RETURNING id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at
+RETURNING id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key
 `
 
 type InsertRefundParams struct {
@@ -691,6 +783,7 @@ func (q *Queries) InsertRefund(ctx context.Context, db DBTX, arg InsertRefundPar
 		&i.RequestedAt,
 		&i.DoneAt,
 		&i.NextAt,
+		&i.CancelKey,
 	)
 	return i, err
 }
@@ -743,7 +836,7 @@ func (q *Queries) InsertWebhook(ctx context.Context, db DBTX, arg InsertWebhookP
 }
 
 const latestRefund = `-- name: LatestRefund :one
-SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at FROM payments.refunds WHERE order_id = $1 AND kind = 'order' ORDER BY requested_at DESC, id DESC LIMIT 1
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE order_id = $1 AND kind = 'order' ORDER BY requested_at DESC, id DESC LIMIT 1
 `
 
 func (q *Queries) LatestRefund(ctx context.Context, db DBTX, orderID uuid.UUID) (PaymentsRefund, error) {
@@ -762,6 +855,7 @@ func (q *Queries) LatestRefund(ctx context.Context, db DBTX, orderID uuid.UUID) 
 		&i.RequestedAt,
 		&i.DoneAt,
 		&i.NextAt,
+		&i.CancelKey,
 	)
 	return i, err
 }
@@ -828,6 +922,31 @@ func (q *Queries) LockPayment(ctx context.Context, db DBTX, orderID uuid.UUID) (
 		&i.ExpiresAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const moneyRefundOf = `-- name: MoneyRefundOf :one
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE attempt_id = $1 AND kind <> 'deposit' AND state <> 'refused'
+`
+
+func (q *Queries) MoneyRefundOf(ctx context.Context, db DBTX, attemptID uuid.UUID) (PaymentsRefund, error) {
+	row := db.QueryRow(ctx, moneyRefundOf, attemptID)
+	var i PaymentsRefund
+	err := row.Scan(
+		&i.ID,
+		&i.OrderID,
+		&i.AttemptID,
+		&i.Kind,
+		&i.State,
+		&i.AmountWon,
+		&i.Reason,
+		&i.Code,
+		&i.Tries,
+		&i.RequestedAt,
+		&i.DoneAt,
+		&i.NextAt,
+		&i.CancelKey,
 	)
 	return i, err
 }
@@ -998,17 +1117,23 @@ func (q *Queries) PostponeAttempt(ctx context.Context, db DBTX, arg PostponeAtte
 }
 
 const postponeRefund = `-- name: PostponeRefund :exec
-UPDATE payments.refunds SET code = $1, next_at = $2 WHERE id = $3 AND state = 'sent'
+UPDATE payments.refunds SET code = $1, cancel_key = $2, next_at = $3 WHERE id = $4 AND state IN ('requested', 'sent')
 `
 
 type PostponeRefundParams struct {
-	Code   string
-	NextAt time.Time
-	ID     uuid.UUID
+	Code      string
+	CancelKey string
+	NextAt    time.Time
+	ID        uuid.UUID
 }
 
 func (q *Queries) PostponeRefund(ctx context.Context, db DBTX, arg PostponeRefundParams) error {
-	_, err := db.Exec(ctx, postponeRefund, arg.Code, arg.NextAt, arg.ID)
+	_, err := db.Exec(ctx, postponeRefund,
+		arg.Code,
+		arg.CancelKey,
+		arg.NextAt,
+		arg.ID,
+	)
 	return err
 }
 
@@ -1063,7 +1188,7 @@ func (q *Queries) RecordRefund(ctx context.Context, db DBTX, arg RecordRefundPar
 }
 
 const refund = `-- name: Refund :one
-SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at FROM payments.refunds WHERE id = $1
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE id = $1
 `
 
 func (q *Queries) Refund(ctx context.Context, db DBTX, id uuid.UUID) (PaymentsRefund, error) {
@@ -1082,16 +1207,17 @@ func (q *Queries) Refund(ctx context.Context, db DBTX, id uuid.UUID) (PaymentsRe
 		&i.RequestedAt,
 		&i.DoneAt,
 		&i.NextAt,
+		&i.CancelKey,
 	)
 	return i, err
 }
 
-const refundOfAttempt = `-- name: RefundOfAttempt :one
-SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at FROM payments.refunds WHERE attempt_id = $1 AND state <> 'refused'
+const refundByCancelKey = `-- name: RefundByCancelKey :one
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE cancel_key = $1 AND cancel_key <> '' LIMIT 1
 `
 
-func (q *Queries) RefundOfAttempt(ctx context.Context, db DBTX, attemptID uuid.UUID) (PaymentsRefund, error) {
-	row := db.QueryRow(ctx, refundOfAttempt, attemptID)
+func (q *Queries) RefundByCancelKey(ctx context.Context, db DBTX, cancelKey string) (PaymentsRefund, error) {
+	row := db.QueryRow(ctx, refundByCancelKey, cancelKey)
 	var i PaymentsRefund
 	err := row.Scan(
 		&i.ID,
@@ -1106,12 +1232,13 @@ func (q *Queries) RefundOfAttempt(ctx context.Context, db DBTX, attemptID uuid.U
 		&i.RequestedAt,
 		&i.DoneAt,
 		&i.NextAt,
+		&i.CancelKey,
 	)
 	return i, err
 }
 
 const refundsOf = `-- name: RefundsOf :many
-SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at FROM payments.refunds WHERE order_id = $1 ORDER BY requested_at, id LIMIT 1000
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE order_id = $1 ORDER BY requested_at, id LIMIT 1000
 `
 
 func (q *Queries) RefundsOf(ctx context.Context, db DBTX, orderID uuid.UUID) ([]PaymentsRefund, error) {
@@ -1136,6 +1263,7 @@ func (q *Queries) RefundsOf(ctx context.Context, db DBTX, orderID uuid.UUID) ([]
 			&i.RequestedAt,
 			&i.DoneAt,
 			&i.NextAt,
+			&i.CancelKey,
 		); err != nil {
 			return nil, err
 		}
@@ -1354,4 +1482,29 @@ func (q *Queries) WaitingWebhooks(ctx context.Context, db DBTX) (int64, error) {
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const withdrawalOf = `-- name: WithdrawalOf :one
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE attempt_id = $1 AND kind = 'deposit' AND state IN ('requested', 'sent')
+`
+
+func (q *Queries) WithdrawalOf(ctx context.Context, db DBTX, attemptID uuid.UUID) (PaymentsRefund, error) {
+	row := db.QueryRow(ctx, withdrawalOf, attemptID)
+	var i PaymentsRefund
+	err := row.Scan(
+		&i.ID,
+		&i.OrderID,
+		&i.AttemptID,
+		&i.Kind,
+		&i.State,
+		&i.AmountWon,
+		&i.Reason,
+		&i.Code,
+		&i.Tries,
+		&i.RequestedAt,
+		&i.DoneAt,
+		&i.NextAt,
+		&i.CancelKey,
+	)
+	return i, err
 }

@@ -12,6 +12,7 @@ import (
 type effect struct {
 	payment *kept
 	deposit bool // a virtual account moved: Toss sends DEPOSIT_CALLBACK as well
+	cancel  bool // a cancel that was taken on has ended: CANCEL_STATUS_CHANGED
 }
 
 // handler decides one call of the API. It is called with mu held and must not block.
@@ -249,6 +250,9 @@ func (e *Emulator) cancel(r *http.Request, body []byte) (reply, effect) {
 		}
 		amount = p.TotalAmount
 	case done, partial:
+		if p.canceling() {
+			return refuse("FORBIDDEN_CONSECUTIVE_REQUEST"), effect{}
+		}
 		if amount > p.BalanceAmount {
 			return refuse("NOT_CANCELABLE_AMOUNT"), effect{}
 		}
@@ -261,6 +265,13 @@ func (e *Emulator) cancel(r *http.Request, body []byte) (reply, effect) {
 	wasWaiting := p.Status == waiting
 	key := token("txrd_")
 	p.LastTransactionKey = &key
+	if p.Method == foreign {
+		p.Cancels = append(p.Cancels, Cancel{
+			CancelAmount: amount, CancelReason: in.CancelReason, RefundableAmount: p.BalanceAmount,
+			CanceledAt: stamp(now), TransactionKey: key, CancelStatus: "IN_PROGRESS",
+		})
+		return ok(p.Payment), effect{payment: p}
+	}
 	p.BalanceAmount = max(0, p.BalanceAmount-amount)
 	p.Cancels = append(p.Cancels, Cancel{
 		CancelAmount: amount, CancelReason: in.CancelReason, RefundableAmount: p.BalanceAmount,

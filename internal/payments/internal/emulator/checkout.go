@@ -21,6 +21,7 @@ var methods = map[string]string{
 	"토스페이": "토스페이", "tosspay": "토스페이",
 	"계좌이체": "계좌이체", "transfer": "계좌이체",
 	"가상계좌": "가상계좌", "virtual_account": "가상계좌",
+	"해외간편결제": "해외간편결제", "foreign_easy_pay": "해외간편결제",
 }
 
 // register takes what a shop wants to be paid for an order, as Toss's script does when it opens the window.
@@ -182,6 +183,8 @@ func (e *Emulator) newPayment(s Session, method, decline string) *kept {
 	case "토스페이":
 		p.Method = "간편결제" // Toss names the wallet in easyPay
 		p.EasyPay = &EasyPay{Provider: "토스페이", Amount: s.AmountWon}
+	case foreign:
+		p.EasyPay = &EasyPay{Provider: "PAYPAL", Amount: s.AmountWon}
 	case "계좌이체":
 		p.Transfer = &Transfer{BankCode: "20", SettlementStatus: "INCOMPLETED"}
 	case "가상계좌":
@@ -191,39 +194,4 @@ func (e *Emulator) newPayment(s Session, method, decline string) *kept {
 		}
 	}
 	return p
-}
-
-// depositRoute pays into the virtual account of an order: {"orderId": …}.
-func (e *Emulator) depositRoute(w http.ResponseWriter, r *http.Request) {
-	var in struct {
-		OrderID string `json:"orderId"`
-	}
-	if json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&in) != nil {
-		e.answer(w, r, refuse("INVALID_REQUEST"))
-		return
-	}
-	if err := e.Deposit(in.OrderID); err != nil {
-		e.answer(w, r, refuse("NOT_FOUND_PAYMENT"))
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// Deposit pays into the virtual account of an order.
-func (e *Emulator) Deposit(orderID string) error {
-	e.mu.Lock()
-	p, ok := e.state.ofOrder(orderID)
-	if !ok || p.Status != waiting {
-		e.mu.Unlock()
-		return errNoOrder
-	}
-	now := e.clock()
-	p = e.approve(p.seenAt(now), now)
-	wait := e.save(record{Payment: p})
-	e.mu.Unlock()
-	if err := wait(); err != nil {
-		return err
-	}
-	e.announce(effect{payment: p, deposit: true})
-	return nil
 }

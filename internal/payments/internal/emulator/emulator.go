@@ -17,7 +17,7 @@
 //	GET  /toss/pay/{orderId}                        the page on which a shopper pays
 //	POST /toss/pay/{orderId}/authorize {method}     what a click on "pay" does, for scripts
 //	GET  /toss/pay/{orderId}/success, …/fail        where the shopper lands when the shop names no other place
-//	     /toss/control/…                            faults and deposits for tests; only with Config.Control
+//	     /toss/control/…                            faults, and what banks do, for tests; only with Config.Control
 //
 // State is kept in a journal that is on disk before an answer leaves, and that is read again at the start.
 package emulator
@@ -170,7 +170,10 @@ func (e *Emulator) routes() {
 		e.mux.HandleFunc("POST /control/faults", e.addFault)
 		e.mux.HandleFunc("DELETE /control/faults", e.clearFaults)
 		e.mux.HandleFunc("GET /control/requests", e.listRequests)
-		e.mux.HandleFunc("POST /control/deposits", e.depositRoute)
+		e.mux.HandleFunc("POST /control/deposits", e.bankRoute(e.Deposit))
+		e.mux.HandleFunc("POST /control/deposits/taken-back", e.bankRoute(e.TakeBack))
+		e.mux.HandleFunc("POST /control/cancels/done", e.bankRoute(e.FinishCancel))
+		e.mux.HandleFunc("POST /control/cancels/aborted", e.bankRoute(e.AbortCancel))
 	}
 }
 

@@ -254,14 +254,15 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 }
 
+// paid is a payment that was confirmed.
+func paid(b bench, order, method string) (paymentKey string) {
+	key := b.authorize(order, method)
+	require.Equal(b.t, 200, b.confirm(key, order, "23000", "confirm-"+order).status)
+	return key
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
-
-	paid := func(b bench, order, method string) string {
-		key := b.authorize(order, method)
-		require.Equal(b.t, 200, b.confirm(key, order, "23000", "confirm-"+order).status)
-		return key
-	}
 
 	t.Run("Whole", func(t *testing.T) {
 		t.Parallel()
@@ -327,6 +328,41 @@ func TestCancel(t *testing.T) {
 		late := paid(b, "ORDER-3", "가상계좌")
 		b.clock.Advance(24 * time.Hour)
 		require.Equal(t, true, b.send("GET", "/v1/payments/"+late, "").body["virtualAccount"].(map[string]any)["expired"])
+	})
+}
+
+func TestBanks(t *testing.T) {
+	t.Parallel()
+
+	t.Run("AWalletAbroadCancelsLater", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t)
+		for order, end := range map[string]func(string) error{"ORDER-1": b.FinishCancel, "ORDER-2": b.AbortCancel} {
+			key := paid(b, order, "해외간편결제")
+			require.Error(t, end(order), "nothing is taken on")
+			last := func(a answer) map[string]any { return a.body["cancels"].([]any)[0].(map[string]any) }
+			a := b.cancel(key, `{"cancelReason":"r"}`, "c-"+order)
+			require.Equal(t, "DONE", a.body["status"])
+			require.Equal(t, "IN_PROGRESS", last(a)["cancelStatus"])
+			b.refused(b.cancel(key, `{"cancelReason":"r"}`, "again-"+order), 403, "FORBIDDEN_CONSECUTIVE_REQUEST")
+			require.NoError(t, end(order))
+			require.Error(t, end(order))
+		}
+		require.Equal(t, "CANCELED", b.send("GET", "/v1/payments/orders/ORDER-1", "").body["status"])
+		require.Equal(t, "DONE", b.send("GET", "/v1/payments/orders/ORDER-2", "").body["status"])
+		require.EqualValues(t, 23000, b.send("GET", "/v1/payments/orders/ORDER-2", "").body["balanceAmount"])
+	})
+
+	t.Run("ABankTakesADepositBack", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t)
+		key := paid(b, "ORDER-1", "가상계좌")
+		require.Error(t, b.TakeBack("ORDER-1"))
+		require.NoError(t, b.Deposit("ORDER-1"))
+		require.NoError(t, b.TakeBack("ORDER-1"))
+		require.Equal(t, "WAITING_FOR_DEPOSIT", b.send("GET", "/v1/payments/"+key, "").body["status"])
 	})
 }
 

@@ -174,6 +174,24 @@ func TestWebhooks(t *testing.T) {
 		require.Contains(t, shop.bodies[0], `"status":"WAITING_FOR_DEPOSIT"`)
 		require.NoError(t, b.Deposit("ORDER-1"))
 		await(t, "the deposit, twice", func() bool { return shop.count() == 3 })
+		require.NoError(t, b.TakeBack("ORDER-1"))
+		await(t, "that it was taken back", func() bool { return shop.count() == 4 })
+	})
+
+	t.Run("TellOfCancelsThatTookTheirTime", func(t *testing.T) {
+		t.Parallel()
+
+		shop := &inbox{}
+		b := serve(t, shop, 1)
+		key := b.authorize("ORDER-1", "해외간편결제")
+		b.confirm(key, "ORDER-1", "23000", "k")
+		await(t, "the payment", func() bool { return shop.count() == 1 })
+		b.send("POST", "/v1/payments/"+key+"/cancel", `{"cancelReason":"r"}`, "Idempotency-Key", "c")
+		require.NoError(t, b.AbortCancel("ORDER-1"))
+		await(t, "the cancel's end", func() bool { return shop.count() == 2 })
+		require.Contains(t, shop.bodies[1], `"eventType":"CANCEL_STATUS_CHANGED"`)
+		require.NotContains(t, shop.bodies[1], key, "it names no payment")
+		require.Contains(t, shop.bodies[1], `"cancelStatus":"ABORTED"`)
 	})
 
 	t.Run("GoToTheShopThatRegistered", func(t *testing.T) {

@@ -68,7 +68,12 @@ func (e *Emulator) announce(change effect) {
 	e.mu.Lock()
 	target := cmp.Or(e.state.sessions[p.OrderID].WebhookURL, e.config.WebhookURL)
 	e.mu.Unlock()
-	if p.Status != inProgress && p.Status != waiting {
+	if change.cancel {
+		e.hooks.send(target, map[string]any{
+			"eventType": "CANCEL_STATUS_CHANGED", "createdAt": now.In(seoul).Format("2006-01-02T15:04:05.000000"), "data": p.Cancels[len(p.Cancels)-1],
+		})
+	}
+	if p.Status != inProgress && p.Status != waiting && !p.canceling() && (!change.cancel || p.Status == canceled) {
 		e.hooks.send(target, map[string]any{"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": now.In(seoul).Format("2006-01-02T15:04:05.000000"), "data": p.Payment})
 	}
 	if change.deposit && p.Secret != nil && p.LastTransactionKey != nil {

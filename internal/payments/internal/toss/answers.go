@@ -66,6 +66,10 @@ type payment struct {
 	Failure *struct {
 		Code string `json:"code"`
 	} `json:"failure"`
+	Cancels []struct {
+		TransactionKey string `json:"transactionKey"`
+		CancelStatus   string `json:"cancelStatus"`
+	} `json:"cancels"`
 }
 
 // readConfirm says what the answer to a confirm means.
@@ -84,7 +88,7 @@ func readConfirm(in app.ConfirmRequest, r response, err error) app.Answer {
 		if a.PaymentKey != in.PaymentKey || a.OrderNumber != in.OrderNumber {
 			return app.Answer{Outcome: app.OutcomeUnknown, Code: "SHOP_OTHER_PAYMENT"} // another request's answer under our key
 		}
-	case app.OutcomePending, app.OutcomeCanceled, app.OutcomePartial:
+	case app.OutcomePending, app.OutcomeCanceled, app.OutcomePartial, app.OutcomeCanceling, app.OutcomeMismatch:
 		return app.Answer{Outcome: app.OutcomeUnknown, Code: a.Code} // an answer that repeats an old one may say so: read it back
 	}
 	if r.status/100 == 2 && a.Outcome == app.OutcomeDeclined {
@@ -113,7 +117,7 @@ func readCancel(in app.CancelRequest, r response, err error) app.Answer {
 	})
 	switch {
 	case a.Outcome == app.OutcomeRefused:
-	case a.Outcome != app.OutcomeCanceled:
+	case a.Outcome != app.OutcomeCanceled && a.Outcome != app.OutcomeCanceling:
 		return app.Answer{Outcome: app.OutcomeUnknown, Code: a.Code}
 	case a.PaymentKey != in.PaymentKey:
 		return app.Answer{Outcome: app.OutcomeUnknown, Code: "SHOP_OTHER_PAYMENT"}
@@ -150,9 +154,7 @@ func readBody(body []byte) app.Answer {
 		return app.Answer{Outcome: app.OutcomeUnknown, Code: "SHOP_NOT_A_PAYMENT"}
 	}
 	amount, err := p.TotalAmount.Int64()
-	if err != nil || p.Currency != "" && p.Currency != "KRW" {
-		return app.Answer{Outcome: app.OutcomeUnknown, Code: "SHOP_NOT_WON"}
-	}
+	won := err == nil && (p.Currency == "" || p.Currency == "KRW")
 	a := app.Answer{PaymentKey: p.PaymentKey, OrderNumber: p.OrderID, AmountWon: amount, Method: clip(p.Method, 100), Code: p.Status}
 	if p.EasyPay != nil && p.EasyPay.Provider != "" {
 		a.Method = clip(p.EasyPay.Provider, 100)
@@ -188,6 +190,21 @@ func readBody(body []byte) app.Answer {
 		a.Outcome = app.OutcomePending
 	default:
 		a.Outcome = app.OutcomeUnknown
+	}
+	if n := len(p.Cancels); n > 0 {
+		a.CancelKey = clip(p.Cancels[n-1].TransactionKey, 100)
+		switch status := p.Cancels[n-1].CancelStatus; {
+		case status == "IN_PROGRESS" && (a.Outcome == app.OutcomePaid || a.Outcome == app.OutcomeCanceled):
+			a.Outcome, a.Code = app.OutcomeCanceling, "CANCEL_IN_PROGRESS" // a foreign wallet takes its time
+		case status == "ABORTED":
+			a.CancelAborted = true
+		}
+	}
+	if !won {
+		a.AmountWon = 0
+		if a.Outcome.Money() {
+			a.Outcome, a.Code = app.OutcomeMismatch, "SHOP_NOT_WON"
+		}
 	}
 	return a
 }

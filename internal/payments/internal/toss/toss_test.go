@@ -190,7 +190,7 @@ func TestGateway(t *testing.T) {
 		})
 	})
 
-	// payment-lab PR#4: a payment without an idempotency key was approved twice.
+	// payment-lab PR#4 (T35), original 45a: a payment without an idempotency key was approved twice.
 	t.Run("EveryPostHasAKey", func(t *testing.T) {
 		t.Parallel()
 
@@ -256,6 +256,50 @@ func TestStrangeAnswers(t *testing.T) {
 			})
 			require.Equal(t, app.Answer{Outcome: app.OutcomeUnknown, Code: c.code}, onlyCode(g.Confirm(t.Context(), in)))
 			require.EqualValues(t, 1, calls.Load(), "no redirect is followed")
+		})
+	}
+}
+
+// What is read back is taken for what it says, and money that is not won is no money of ours (original 45: decimals were cut off).
+func TestReadBack(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		body    string
+		outcome app.Outcome
+		code    string
+	}{
+		"Done":           {`"status":"DONE","totalAmount":1000,"currency":"KRW"`, app.OutcomePaid, ""},
+		"Dollars":        {`"status":"DONE","totalAmount":1000,"currency":"USD"`, app.OutcomeMismatch, "SHOP_NOT_WON"},
+		"Decimals":       {`"status":"DONE","totalAmount":1000.5,"currency":"KRW"`, app.OutcomeMismatch, "SHOP_NOT_WON"},
+		"DollarsBack":    {`"status":"CANCELED","totalAmount":1000,"currency":"USD"`, app.OutcomeMismatch, "SHOP_NOT_WON"},
+		"DollarsRefused": {`"status":"ABORTED","totalAmount":1000,"currency":"USD"`, app.OutcomeDeclined, "ABORTED"},
+		"Canceled":       {`"status":"CANCELED","totalAmount":1000,"cancels":[{"transactionKey":"t","cancelStatus":"DONE"}]`, app.OutcomeCanceled, "CANCELED"},
+		"Partly":         {`"status":"PARTIAL_CANCELED","totalAmount":1000,"cancels":[{"transactionKey":"t","cancelStatus":"DONE"}]`, app.OutcomePartial, "PARTIAL_CANCELED"},
+		"TakenOn":        {`"status":"DONE","totalAmount":1000,"cancels":[{"transactionKey":"t","cancelStatus":"IN_PROGRESS"}]`, app.OutcomeCanceling, "CANCEL_IN_PROGRESS"},
+		"TakenOnToo":     {`"status":"CANCELED","totalAmount":1000,"cancels":[{"transactionKey":"t","cancelStatus":"IN_PROGRESS"}]`, app.OutcomeCanceling, "CANCEL_IN_PROGRESS"},
+		"GivenUp":        {`"status":"DONE","totalAmount":1000,"cancels":[{"transactionKey":"t","cancelStatus":"ABORTED"}]`, app.OutcomePaid, ""},
+		"Again":          {`"status":"DONE","totalAmount":1000,"cancels":[{"transactionKey":"s","cancelStatus":"ABORTED"},{"transactionKey":"t","cancelStatus":"IN_PROGRESS"}]`, app.OutcomeCanceling, "CANCEL_IN_PROGRESS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			g := stranger(t, func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, `{"paymentKey":"pk","orderId":"ORDER-1",`+c.body+`}`)
+			})
+			a := g.Payment(t.Context(), "pk")
+			require.Equal(t, c.outcome, a.Outcome)
+			require.Equal(t, c.code, a.Code)
+			require.Equal(t, strings.Contains(c.body, "cancels"), a.CancelKey == "t")
+			require.Equal(t, name == "GivenUp", a.CancelAborted)
+			confirmed := g.Confirm(t.Context(), app.ConfirmRequest{PaymentKey: "pk", OrderNumber: "ORDER-1", AmountWon: 1000, IdempotencyKey: "k"})
+			if c.outcome != app.OutcomePaid {
+				require.Equal(t, app.OutcomeUnknown, confirmed.Outcome, "a confirm's answer cannot say that: it is read back")
+			}
+			canceled := g.Cancel(t.Context(), app.CancelRequest{PaymentKey: "pk", Reason: "r", IdempotencyKey: "k"})
+			if c.outcome != app.OutcomeCanceled && c.outcome != app.OutcomeCanceling {
+				require.Equal(t, app.OutcomeUnknown, canceled.Outcome)
+			}
 		})
 	}
 }
