@@ -35,6 +35,7 @@ var (
 	ErrPaymentInProgress = fault.New(fault.Conflict, "ordering.payment_in_progress", "the payment is being confirmed; wait for its outcome")
 	ErrRefundRefused     = fault.New(fault.Conflict, "ordering.refund_refused", "the payment could not be given back; the order stays as it is, and a person looks into it")
 	ErrIllegalTransition = fault.New(fault.Conflict, "ordering.illegal_transition", "the order's state does not admit this")
+	ErrTooManyChanges    = fault.New(fault.Conflict, "ordering.too_many_changes", "the order was changed too often already; ask the shop's people")
 	ErrCartFull          = fault.New(fault.Conflict, "ordering.cart_full", "a cart holds at most 100 products")
 	ErrNotPlaced         = fault.New(fault.Unavailable, "ordering.not_placed", "the order could not be placed just now; ask again with the same key")
 	ErrCartUnavailable   = fault.New(fault.Unavailable, "ordering.cart_unavailable", "carts cannot be reached just now")

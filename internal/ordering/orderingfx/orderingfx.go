@@ -15,6 +15,7 @@ import (
 	"github.com/sasapick/shop/internal/ordering/internal/redis"
 	"github.com/sasapick/shop/internal/payments"
 	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/outbox"
@@ -36,12 +37,13 @@ var Module = fx.Module(module,
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Subscriptions(app.Subscriptions),
 		platformfx.Jobs(app.Jobs),
+		platformfx.Books(app.Books),
 	),
 )
 
 func newConfig(c config.Config) app.Config {
 	own := app.Defaults()
-	own.OrderTTL = c.OrderTTL
+	own.OrderTTL, own.TakeOver, own.RecoverAfter = c.OrderTTL, c.OrderTakeOver, c.OrderRecoverAfter
 	return own
 }
 
@@ -68,12 +70,13 @@ type parts struct {
 	Accounts  accounts.Service
 	Carts     app.Carts
 	Config    app.Config
+	Flights   batch.Limits `optional:"true"`
 }
 
 func newService(p parts) *app.Service {
 	s := app.NewService(app.Parts{
 		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock,
-		Payments: p.Payments, Accounts: p.Accounts, Carts: p.Carts, Config: p.Config,
+		Payments: p.Payments, Accounts: p.Accounts, Carts: p.Carts, Config: p.Config, Flights: p.Flights,
 	})
 	p.Lifecycle.Append(fx.StopHook(s.Close))
 	return s

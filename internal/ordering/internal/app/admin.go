@@ -56,7 +56,7 @@ func (a *Admin) Routes(api *web.API) {
 		Idempotent:  true,
 		Problems: []*fault.Error{
 			ordering.ErrNoOrder, ordering.ErrAlreadyShipping, ordering.ErrPaymentInProgress, ordering.ErrIllegalTransition, ordering.ErrRefundRefused,
-			idempotency.ErrReused,
+			ordering.ErrTooManyChanges, idempotency.ErrReused,
 		},
 	}, a.cancel)
 }

@@ -19,7 +19,7 @@ import (
 func TestCancel(t *testing.T) {
 	t.Parallel()
 
-	t.Run("Unpaid", func(t *testing.T) {
+	t.Run("Unpaid", func(t *testing.T) { // original 39: it was canceled, and its checkout could still be paid
 		t.Parallel()
 
 		s, account := setup(t), uuid.New()
@@ -63,7 +63,7 @@ func TestCancel(t *testing.T) {
 		require.Equal(t, 1, s.payments.returned[p.Order.ID])
 		s.check(t, account)
 	})
-	t.Run("TwentyTimesOneRefund", func(t *testing.T) {
+	t.Run("TwentyTimesOneRefund", func(t *testing.T) { // original 38: each gave the money back
 		t.Parallel()
 
 		s, account := setup(t), uuid.New()
@@ -108,7 +108,7 @@ func TestCancel(t *testing.T) {
 		require.EqualValues(t, ordering.StateCanceled, c.Order.State)
 		s.check(t, account)
 	})
-	t.Run("RefundRefused", func(t *testing.T) {
+	t.Run("RefundRefused", func(t *testing.T) { // original 33: it was canceled though the money was not given back
 		t.Parallel()
 
 		s, account := setup(t), uuid.New()
@@ -259,7 +259,7 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// A manager cancels, and the money goes to who paid: payments is asked for the order, and for nobody's account (original: the caller
+// A manager cancels, and the money goes to who paid: payments is asked for the order, and for nobody's account (original 38: the caller
 // got the points).
 func TestCancelByManager(t *testing.T) {
 	t.Parallel()

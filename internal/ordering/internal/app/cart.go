@@ -10,6 +10,7 @@ import (
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/ordering/internal/db"
+	"github.com/sasapick/shop/internal/platform/batch"
 )
 
 // Changed is what became of a product since it was put into the cart.
@@ -160,13 +161,9 @@ func (s *Service) PutInCart(ctx context.Context, account, product uuid.UUID, qua
 		return Cart{}, catalog.ErrNotOnSale
 	}
 	if limit := int64(offer.LimitPerCustomer); limit > 0 {
-		quotas, err := s.sql.QuotasOf(ctx, s.pool, db.QuotasOfParams{AccountID: account, ProductIds: []uuid.UUID{product}})
+		bought, err := s.sql.BoughtOf(ctx, s.pool, db.BoughtOfParams{AccountID: account, ProductID: product})
 		if err != nil {
 			return Cart{}, fmt.Errorf("read what the account has bought: %w", err)
-		}
-		var bought int64
-		for _, q := range quotas {
-			bought += q.Quantity
 		}
 		if bought+quantity > limit {
 			return Cart{}, ordering.ErrLimitPerCustomer.WithDetail(fmt.Sprintf("%d of it at most, and %d are bought already", limit, bought))
@@ -202,11 +199,37 @@ const cartPatience = 250 * time.Millisecond
 func (s *Service) takeFromCart(ctx context.Context, account uuid.UUID, lines []db.Line) {
 	ctx, cancel := context.WithTimeout(ctx, cartPatience)
 	defer cancel()
-	bought := make(map[uuid.UUID]int64, len(lines))
-	for _, l := range lines {
-		bought[l.ProductID] = l.Quantity
+	if _, err := s.emptying.Do(ctx, shard(account), boughtBy(account, lines)); err != nil {
+		s.log.WarnContext(ctx, "what was ordered may stay in the cart", "account", account, "error", err)
 	}
-	if err := s.carts.Take(ctx, account, bought); err != nil {
-		s.log.WarnContext(ctx, "what was ordered stays in the cart", "account", account, "error", err)
+}
+
+// flyCarts lowers the carts of many orders at once. A failure is nobody's: what was taken may have been, and is not taken twice.
+func (s *Service) flyCarts(ctx context.Context, in [][]Bought) ([]batch.Result[struct{}], error) {
+	type line struct{ account, product uuid.UUID }
+	at := map[line]int{}
+	var all []Bought
+	for _, bought := range in {
+		for _, b := range bought {
+			l := line{b.AccountID, b.ProductID}
+			if i, ok := at[l]; ok {
+				all[i].Quantity += b.Quantity
+				continue
+			}
+			at[l] = len(all)
+			all = append(all, b)
+		}
 	}
+	if err := s.carts.Take(ctx, all); err != nil {
+		s.log.WarnContext(ctx, "what was ordered may stay in the carts", "orders", len(in), "error", err)
+	}
+	return make([]batch.Result[struct{}], len(in)), nil
+}
+
+func boughtBy(account uuid.UUID, lines []db.Line) []Bought {
+	bought := make([]Bought, len(lines))
+	for i, l := range lines {
+		bought[i] = Bought{AccountID: account, ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	return bought
 }

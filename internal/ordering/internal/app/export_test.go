@@ -45,6 +45,6 @@ func (s *Service) Advance(ctx context.Context, id uuid.UUID, to ordering.State, 
 		now := s.clock()
 		st.set.ExpiresAt, st.set.AttendAt = &now, &now
 	}
-	_, err := s.advance(ctx, id, st)
+	_, err := s.advance(ctx, id, st, managing{})
 	return err
 }

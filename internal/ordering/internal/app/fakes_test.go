@@ -1,8 +1,10 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,8 +12,6 @@ import (
 
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
-	"github.com/sasapick/shop/internal/payments"
-	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/fault"
 )
 
@@ -64,6 +64,9 @@ type fakeCatalog struct {
 	left   map[uuid.UUID]int64
 	holds  map[uuid.UUID]hold
 	sure   bool // Check says what it knows to be sold out
+
+	forgets bool // breaks its promise: a repeat takes the pieces again
+	keeps   bool // breaks its promise: what the dead had stays taken
 }
 
 type hold struct {
@@ -178,7 +181,7 @@ func (c *fakeCatalog) Reserve(ctx context.Context, in catalog.ReserveInput) (cat
 func (c *fakeCatalog) reserve(in catalog.ReserveInput) (catalog.Reservation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h, ok := c.holds[in.OrderID]; ok {
+	if h, ok := c.holds[in.OrderID]; ok && !c.forgets {
 		if h.state == catalog.Released {
 			return catalog.Reservation{}, catalog.ErrReservationReleased
 		}
@@ -198,7 +201,7 @@ func (c *fakeCatalog) Release(_ context.Context, in catalog.ReleaseInput) (catal
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := c.holds[in.OrderID]
-	if h.state != catalog.Released {
+	if h.state != catalog.Released && !c.keeps {
 		for _, l := range h.lines {
 			c.left[l.ProductID] += l.Quantity
 		}
@@ -208,153 +211,54 @@ func (c *fakeCatalog) Release(_ context.Context, in catalog.ReleaseInput) (catal
 	return catalog.Reservation{OrderID: in.OrderID, State: h.state}, nil
 }
 
+// linesOf is what an order has of the stock.
+func (c *fakeCatalog) linesOf(order uuid.UUID) []catalog.Line {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.holds[order]; h.state != catalog.Released {
+		return h.lines
+	}
+	return nil
+}
+
+func (c *fakeCatalog) Holds(ctx context.Context, in catalog.HoldsInput) (catalog.Holds, error) {
+	if err := c.pass(ctx, "holds"); err != nil {
+		return catalog.Holds{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found catalog.Holds
+	for _, id := range in.OrderIDs {
+		if h, ok := c.holds[id]; ok {
+			found.Items = append(found.Items, catalog.Hold{OrderID: id, State: h.state, Lines: h.lines})
+		}
+	}
+	return found, nil
+}
+
+func (c *fakeCatalog) OpenHolds(ctx context.Context, in catalog.OpenHoldsInput) (catalog.Holds, error) {
+	if err := c.pass(ctx, "open_holds"); err != nil {
+		return catalog.Holds{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found catalog.Holds
+	for id, h := range c.holds {
+		if h.state == catalog.Held && bytes.Compare(id[:], in.After[:]) > 0 {
+			found.Items = append(found.Items, catalog.Hold{OrderID: id, State: h.state, Lines: h.lines})
+		}
+	}
+	slices.SortFunc(found.Items, func(a, b catalog.Hold) int { return bytes.Compare(a.OrderID[:], b.OrderID[:]) })
+	found.Items = found.Items[:min(len(found.Items), in.Limit)]
+	return found, nil
+}
+
 func (c *fakeCatalog) use(order uuid.UUID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := c.holds[order]
 	h.state = catalog.Used
 	c.holds[order] = h
-}
-
-// fakePayments takes money as the contract says; what the gateway does is set by the test.
-type fakePayments struct {
-	points
-	clock    clock.Clock
-	mu       sync.Mutex
-	payments map[uuid.UUID]payments.Payment
-	keys     map[string]uuid.UUID
-	gateway  func(p payments.Payment) payments.State       // captured, confirming or open (declined)
-	refunds  func(p payments.Payment) payments.RefundState // done, sent or refused
-	returned map[uuid.UUID]int                             // refunds that were done, per order
-}
-
-func newPayments(c clock.Clock) *fakePayments {
-	return &fakePayments{
-		clock: c, payments: map[uuid.UUID]payments.Payment{}, keys: map[string]uuid.UUID{}, returned: map[uuid.UUID]int{},
-		gateway: func(payments.Payment) payments.State { return payments.StateCaptured },
-		refunds: func(payments.Payment) payments.RefundState { return payments.RefundStateDone },
-	}
-}
-
-func (f *fakePayments) of(order uuid.UUID) payments.Payment {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.payments[order]
-}
-
-func (f *fakePayments) set(order uuid.UUID, edit func(p *payments.Payment)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p := f.payments[order]
-	edit(&p)
-	f.payments[order] = p
-}
-
-func (f *fakePayments) Open(ctx context.Context, in payments.OpenInput) (payments.Payment, error) {
-	if err := f.pass(ctx, "open.before"); err != nil {
-		return payments.Payment{}, err
-	}
-	f.mu.Lock()
-	p, ok := f.payments[in.OrderID]
-	if !ok {
-		p = payments.Payment{
-			OrderID: in.OrderID, OrderNumber: in.OrderNumber, AccountID: in.AccountID, State: payments.StateOpen, AmountWon: in.AmountWon,
-			CustomerKey: "cus_1", ClientKey: "test_ck_1", CheckoutURL: "https://shop.test/toss/pay/" + in.OrderNumber, ExpiresAt: in.ExpiresAt,
-		}
-		f.payments[in.OrderID] = p
-	}
-	f.mu.Unlock()
-	return p, f.pass(ctx, "open.after")
-}
-
-func (f *fakePayments) Close(ctx context.Context, in payments.CloseInput) (payments.Payment, error) {
-	if err := f.pass(ctx, "close"); err != nil {
-		return payments.Payment{}, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p, ok := f.payments[in.OrderID]
-	if !ok || p.State == payments.StateOpen {
-		p.OrderID, p.State = in.OrderID, payments.StateClosed
-		f.payments[in.OrderID] = p
-	}
-	return p, nil
-}
-
-func (f *fakePayments) Confirm(ctx context.Context, in payments.ConfirmInput) (payments.Payment, error) {
-	if err := f.pass(ctx, "confirm"); err != nil {
-		return payments.Payment{}, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for id, p := range f.payments {
-		if p.OrderNumber != in.OrderNumber || p.AccountID != in.AccountID {
-			continue
-		}
-		if f.keys[in.IdempotencyKey] == id {
-			p.Replayed = true
-			return p, nil
-		}
-		switch {
-		case p.AmountWon != in.AmountWon:
-			return payments.Payment{}, payments.ErrAmountMismatch
-		case p.State == payments.StateClosed:
-			return payments.Payment{}, payments.ErrOrderClosed
-		case p.State == payments.StateCaptured:
-			return payments.Payment{}, payments.ErrAlreadyPaid
-		case p.State == payments.StateConfirming:
-			return payments.Payment{}, payments.ErrInProgress
-		}
-		p.State = f.gateway(p)
-		if p.State == payments.StateOpen {
-			return payments.Payment{}, payments.ErrDeclined
-		}
-		if p.State == payments.StateCaptured {
-			p.Method, p.ApprovedAt = "카드", new(f.clock())
-		}
-		f.payments[id], f.keys[in.IdempotencyKey] = p, id
-		return p, nil
-	}
-	return payments.Payment{}, payments.ErrNoPayment
-}
-
-func (f *fakePayments) Refund(ctx context.Context, in payments.RefundInput) (payments.Payment, error) {
-	if err := f.pass(ctx, "refund.before"); err != nil {
-		return payments.Payment{}, err
-	}
-	f.mu.Lock()
-	p := f.payments[in.OrderID]
-	if p.State != payments.StateCaptured {
-		f.mu.Unlock()
-		return payments.Payment{}, payments.ErrNotRefundable
-	}
-	if p.Refund == nil || (p.Refund.State == payments.RefundStateRefused && p.Refund.ID == in.Retry) {
-		p.Refund = &payments.Refund{ID: uuid.New(), AmountWon: p.AmountWon, Reason: in.Reason, State: payments.RefundStateSent}
-	}
-	if p.Refund.State == payments.RefundStateSent {
-		r := *p.Refund
-		if r.State = f.refunds(p); r.State == payments.RefundStateDone {
-			p.RefundedWon = p.AmountWon
-			f.returned[in.OrderID]++
-		}
-		p.Refund = &r
-	}
-	f.payments[in.OrderID] = p
-	f.mu.Unlock()
-	return p, f.pass(ctx, "refund.after")
-}
-
-func (f *fakePayments) Payment(ctx context.Context, in payments.PaymentInput) (payments.Payment, error) {
-	if err := f.pass(ctx, "payment"); err != nil {
-		return payments.Payment{}, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p, ok := f.payments[in.OrderID]
-	if !ok || (in.AccountID != uuid.Nil && p.AccountID != in.AccountID) {
-		return payments.Payment{}, payments.ErrNoPayment
-	}
-	return p, nil
 }
 
 // fakeAccounts knows one address of everybody: the one that has the account's own id.

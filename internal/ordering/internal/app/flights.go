@@ -26,6 +26,19 @@ func (d draft) request() db.Request {
 	return db.Request{AccountID: d.order.AccountID, Operation: d.order.Operation, Key: d.order.IdempotencyKey}
 }
 
+// flyRequests finds the order of each request, or none, with one statement for all who ask at once.
+func (s *Service) flyRequests(ctx context.Context, requests []db.Request) ([]batch.Result[uuid.UUID], error) {
+	orders, err := db.OrdersOfRequests(ctx, s.pool, requests)
+	if err != nil {
+		return nil, fmt.Errorf("find the orders of requests: %w", err)
+	}
+	results := make([]batch.Result[uuid.UUID], len(requests))
+	for i, r := range requests {
+		results[i].Out = orders[r]
+	}
+	return results, nil
+}
+
 // flyDrafts inserts the orders of many requests in one transaction, and answers with the id of each request's order: that of an
 // earlier one where there is one. Unpaid orders and quotas are counted while the shoppers are locked, and with what neighbours on
 // the same flight take, so no limit is passed however many requests race.
@@ -85,16 +98,18 @@ func (s *Service) flyDrafts(ctx context.Context, drafts []draft) ([]batch.Result
 		}
 		quotas := make([]db.Quota, 0, len(raised))
 		for k, n := range raised {
-			quotas = append(quotas, db.Quota{AccountID: k.AccountID, ProductID: k.ProductID, Quantity: n})
+			quotas = append(quotas, db.Quota{Bought: k, Quantity: n})
 		}
 		db.QueueOrders(b, orders, lines)
 		db.QueueMoments(b, moments)
 		db.QueueQuotas(b, quotas)
+		draftCommit.Hit()
 		return b, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("insert orders: %w", err)
 	}
+	draftCommitted.Hit()
 	return results, nil
 }
 
@@ -167,11 +182,16 @@ func (s *Service) flyFinishes(ctx context.Context, in []finish) ([]batch.Result[
 			return b, broken
 		}
 		db.QueueMoments(b, moments)
-		return b, s.outbox.Queue(b, ctx, events...)
+		if err := s.outbox.Queue(b, ctx, events...); err != nil {
+			return nil, err
+		}
+		finishCommit.Hit()
+		return b, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("finish the placing of orders: %w", err)
 	}
+	finishCommitted.Hit()
 	s.outbox.Wake()
 	return results, nil
 }

@@ -60,13 +60,13 @@ func (h *HTTP) Routes(api *web.API) {
 		Idempotent:  true,
 		Problems: []*fault.Error{
 			ordering.ErrNoOrder, ordering.ErrAlreadyShipping, ordering.ErrPaymentInProgress, ordering.ErrIllegalTransition, ordering.ErrRefundRefused,
-			idempotency.ErrReused,
+			ordering.ErrTooManyChanges, idempotency.ErrReused,
 		},
 	}, h.cancel)
 	web.Register(api, web.Operation{
 		ID: "change-order-address", Method: http.MethodPatch, Path: "/v1/orders/{id}/address", Tag: tag, Summary: "Send the parcel elsewhere", Role: auth.Shopper,
 		Description: "Before it is shipped.",
-		Problems:    []*fault.Error{ordering.ErrNoOrder, accounts.ErrNoAddress, ordering.ErrAlreadyShipping, ordering.ErrIllegalTransition},
+		Problems:    []*fault.Error{ordering.ErrNoOrder, accounts.ErrNoAddress, ordering.ErrAlreadyShipping, ordering.ErrIllegalTransition, ordering.ErrTooManyChanges},
 	}, h.changeAddress)
 	web.Register(api, web.Operation{
 		ID: "confirm-receipt", Method: http.MethodPost, Path: "/v1/orders/{id}/receipt", Tag: tag, Summary: "Confirm that the parcel came", Role: auth.Shopper,

@@ -306,7 +306,7 @@ func (brokenCarts) Lines(context.Context, uuid.UUID) ([]app.CartLine, error) {
 	return nil, ordering.ErrCartUnavailable
 }
 
-func (brokenCarts) Take(context.Context, uuid.UUID, map[uuid.UUID]int64) error {
+func (brokenCarts) Take(context.Context, []app.Bought) error {
 	return errors.New("connection refused")
 }
 

@@ -187,6 +187,7 @@ func TestPlaceLimits(t *testing.T) {
 		require.EqualValues(t, 1, placed.Load())
 		require.Zero(t, s.catalog.leftOf(shirt))
 		require.Equal(t, 1, s.count(t, `SELECT count(*) FROM ordering.orders WHERE state <> 'rejected'`))
+		require.NoError(t, s.ReturnQuotas(t.Context()))
 		require.Equal(t, 1, s.count(t, `SELECT count(*) FROM ordering.purchase_quotas WHERE quantity > 0`))
 	})
 }

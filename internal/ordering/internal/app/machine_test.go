@@ -219,6 +219,9 @@ func TestMachine(t *testing.T) {
 			},
 		})
 		s.check(rt, account)
+		s.clock.Advance(2 * time.Minute)
+		// The gateway may take its time here, and a refund that went through and was not heard of yet is on its way.
+		s.sound(rt, "", "orders.unpaid", "orders.canceling", "money.orders")
 		// What is still open would be the next check's.
 		s.exec(rt, `UPDATE ordering.orders SET attend_at = 'infinity' WHERE attend_at IS NOT NULL`)
 	})

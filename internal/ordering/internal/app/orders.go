@@ -128,6 +128,9 @@ type AddressInput struct {
 	AddressID uuid.UUID
 }
 
+// maxSteps is how long an order's timeline may be for its owner to add a remark to it.
+const maxSteps = 100
+
 // ChangeAddress sends the parcel of an order to another of the account's addresses, as long as it has not left.
 func (s *Service) ChangeAddress(ctx context.Context, in AddressInput) (Details, error) {
 	o, err := s.order(ctx, in.AccountID, in.OrderID)
@@ -143,7 +146,7 @@ func (s *Service) ChangeAddress(ctx context.Context, in AddressInput) (Details, 
 	if err != nil {
 		return Details{}, fmt.Errorf("read the address: %w", err)
 	}
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if o, err = s.lock(ctx, tx, in.OrderID); err != nil {
 			return err
 		}
@@ -153,6 +156,12 @@ func (s *Service) ChangeAddress(ctx context.Context, in AddressInput) (Details, 
 			return ordering.ErrAlreadyShipping
 		default:
 			return ordering.ErrIllegalTransition.WithDetail("the parcel of an order that is " + o.State + " goes nowhere")
+		}
+		switch {
+		case o.Recipient == a.Recipient && o.Phone == a.Phone && o.Zipcode == a.Zipcode && o.Line1 == a.Line1 && o.Line2 == a.Line2:
+			return nil
+		case o.Step >= maxSteps:
+			return ordering.ErrTooManyChanges
 		}
 		if o, err = s.remark(ctx, tx, o, shopper(in.AccountID), "the address was changed"); err != nil {
 			return err
@@ -178,7 +187,7 @@ func (s *Service) Receive(ctx context.Context, account, id uuid.UUID) (Details, 
 		return Details{}, err
 	}
 	if o.State != string(ordering.StateConfirmed) {
-		if o, err = s.advance(ctx, o.ID, step{to: ordering.StateConfirmed, by: shopper(account)}); err != nil {
+		if o, err = s.advance(ctx, o.ID, step{to: ordering.StateConfirmed, by: shopper(account)}, managing{}); err != nil {
 			return Details{}, err
 		}
 	}
@@ -187,7 +196,7 @@ func (s *Service) Receive(ctx context.Context, account, id uuid.UUID) (Details, 
 
 // Prepare says that an order is being packed.
 func (s *Service) Prepare(ctx context.Context, by, id uuid.UUID) (Details, error) {
-	return s.manage(ctx, id, step{to: ordering.StatePreparing, by: manager(by)})
+	return s.manage(ctx, id, step{to: ordering.StatePreparing, by: manager(by)}, preparing)
 }
 
 // Ship says that the parcel was handed to the carrier.
@@ -195,16 +204,16 @@ func (s *Service) Ship(ctx context.Context, by, id uuid.UUID, carrier, invoiceNu
 	return s.manage(ctx, id, step{
 		to: ordering.StateShipping, by: manager(by), note: carrier + " " + invoiceNumber,
 		set: db.MoveOrderParams{Carrier: &carrier, InvoiceNumber: &invoiceNumber},
-	})
+	}, shipping)
 }
 
 // Deliver says that the carrier brought the parcel.
 func (s *Service) Deliver(ctx context.Context, by, id uuid.UUID) (Details, error) {
-	return s.manage(ctx, id, step{to: ordering.StateDelivered, by: manager(by)})
+	return s.manage(ctx, id, step{to: ordering.StateDelivered, by: manager(by)}, delivering)
 }
 
-func (s *Service) manage(ctx context.Context, id uuid.UUID, st step) (Details, error) {
-	o, err := s.advance(ctx, id, st)
+func (s *Service) manage(ctx context.Context, id uuid.UUID, st step, points managing) (Details, error) {
+	o, err := s.advance(ctx, id, st, points)
 	if err != nil {
 		return Details{}, err
 	}
@@ -212,14 +221,18 @@ func (s *Service) manage(ctx context.Context, id uuid.UUID, st step) (Details, e
 }
 
 // advance takes an order through one transition for which nobody else has to be asked.
-func (s *Service) advance(ctx context.Context, id uuid.UUID, st step) (o db.Order, err error) {
+func (s *Service) advance(ctx context.Context, id uuid.UUID, st step, points managing) (o db.Order, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if o, err = s.lock(ctx, tx, id); err != nil {
 			return err
 		}
 		o, err = s.move(ctx, tx, o, st)
+		points.commit.Hit()
 		return err
 	})
+	if err == nil {
+		points.committed.Hit()
+	}
 	return o, err
 }
 

@@ -32,6 +32,10 @@ type PlaceInput struct {
 	ExpectedTotalWon *int64
 }
 
+func (in PlaceInput) request() db.Request {
+	return db.Request{AccountID: in.AccountID, Operation: placeOperation, Key: in.Key.Value}
+}
+
 // PlaceItem is one line of it.
 type PlaceItem struct {
 	ProductID        uuid.UUID
@@ -47,33 +51,30 @@ type Placement struct {
 	Replayed bool
 }
 
-// Place takes an order. The look-up of the key comes before any check, so that who has ordered is answered with that order even
-// when there is nothing left. Until the order is inserted a refusal leaves no trace; afterwards it is kept with the order, and
-// an outage leaves an order that the same key, or a job, finishes.
+// Place takes an order. Who has ordered with the key is answered with that order, even when there is nothing left, the price is
+// another or the address is gone: the flight that would insert the order finds the first one, and a draft that is refused looks
+// before it says so. Until the order is inserted a refusal leaves no trace; afterwards it is kept with the order, and an outage leaves
+// an order that the same key, or a job, finishes.
 func (s *Service) Place(ctx context.Context, in PlaceInput) (Placement, error) {
 	if err := checkItems(in.Items); err != nil {
 		return Placement{}, err
 	}
-	o, err := s.sql.OrderOfRequest(ctx, s.pool, db.OrderOfRequestParams{AccountID: in.AccountID, Operation: placeOperation, IdempotencyKey: in.Key.Value})
-	if err == nil {
-		return s.replay(ctx, in.Key, o)
-	}
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return Placement{}, fmt.Errorf("look up the key: %w", err)
-	}
-	d, err := s.draft(ctx, in)
-	if err != nil {
-		return Placement{}, err
-	}
-	id, err := s.placing.Do(ctx, shard(in.AccountID), d)
-	if err != nil {
-		return Placement{}, err
-	}
-	if id != d.order.ID { // the same key got in before us
-		if o, err = s.order(ctx, in.AccountID, id); err != nil {
-			return Placement{}, err
+	d, refusal := s.draft(ctx, in)
+	if refusal != nil {
+		switch first, err := s.finding.Do(ctx, shard(in.AccountID), in.request()); {
+		case err != nil:
+			return Placement{}, s.outage(ctx, "look up the key", err)
+		case first == uuid.Nil:
+			return Placement{}, refusal
+		default:
+			return s.replay(ctx, in, first)
 		}
-		return s.replay(ctx, in.Key, o)
+	}
+	switch id, err := s.placing.Do(ctx, shard(in.AccountID), d); {
+	case err != nil:
+		return Placement{}, err
+	case id != d.order.ID:
+		return s.replay(ctx, in, id)
 	}
 	return s.drive(ctx, d.order, d.lines, *d.order.ClaimedBy, false)
 }
@@ -229,16 +230,19 @@ func (s *Service) reserve(ctx context.Context, o db.Order, lines []db.Line) erro
 		in.Lines[i] = catalog.Line{ProductID: l.ProductID, Quantity: l.Quantity}
 	}
 	_, err := s.stock.Reserve(ctx, in)
+	reserveCalled.Hit()
 	return err
 }
 
 func (s *Service) open(ctx context.Context, o db.Order, lines []db.Line) (payments.Payment, error) {
 	ctx, cancel := s.call(ctx)
 	defer cancel()
-	return s.payments.Open(ctx, payments.OpenInput{
+	p, err := s.payments.Open(ctx, payments.OpenInput{
 		OrderID: o.ID, OrderNumber: o.Number, OrderName: nameOf(lines), AccountID: o.AccountID,
 		AmountWon: o.DueWon, ExpiresAt: s.clock().Add(s.config.OrderTTL),
 	})
+	openCalled.Hit()
+	return p, err
 }
 
 // nameOf is what the shopper reads on the pay page: at most 100 characters.
@@ -297,10 +301,12 @@ func (s *Service) reject(ctx context.Context, o db.Order, claimant uuid.UUID, f 
 			return idempotency.ErrInProgress
 		}
 		o, err = s.move(ctx, tx, o, step{to: ordering.StateRejected, by: system, note: f.Code, set: db.MoveOrderParams{Refusal: refusal}})
+		rejectCommit.Hit()
 		return err
 	})
 	if err != nil {
 		return Placement{}, s.outage(ctx, "reject the order", err)
 	}
+	rejectCommitted.Hit()
 	return s.answer(ctx, o)
 }

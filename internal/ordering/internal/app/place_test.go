@@ -24,6 +24,7 @@ import (
 func TestPlace(t *testing.T) {
 	t.Parallel()
 
+	// original 45a, 46: the gateway was given a number that can be guessed, and the shopper its address by a message only.
 	t.Run("HoldsEverythingAndAwaitsPayment", func(t *testing.T) {
 		t.Parallel()
 
@@ -42,6 +43,7 @@ func TestPlace(t *testing.T) {
 		require.Equal(t, start.Add(15*time.Minute), *p.Order.ExpiresAt)
 		require.Regexp(t, `^S20261124[A-Z2-7]{16}$`, p.Order.Number)
 		require.EqualValues(t, 21_900, p.Payment.AmountWon)
+		require.NotEmpty(t, p.Payment.CheckoutURL)
 		require.EqualValues(t, 4, s.catalog.leftOf(shirt))
 		require.EqualValues(t, 3, s.catalog.leftOf(socks))
 		d, err := s.Order(t.Context(), account, p.Order.ID)
@@ -74,7 +76,7 @@ func TestPlace(t *testing.T) {
 		require.Len(t, cart.Lines, 1)
 		require.EqualValues(t, 2, cart.Lines[0].Quantity)
 	})
-	t.Run("NothingToPay", func(t *testing.T) {
+	t.Run("NothingToPay", func(t *testing.T) { // original 37: an amount of nothing was not handled
 		t.Parallel()
 
 		s, account := setup(t, func(p *app.Parts) { p.Config.ShippingWon = 0 }), uuid.New()
@@ -101,6 +103,7 @@ func TestPlace(t *testing.T) {
 	})
 }
 
+// original 37: the same product twice, quantities below one and negative amounts were taken, or answered 500.
 func TestPlaceRefuses(t *testing.T) {
 	t.Parallel()
 
@@ -262,7 +265,7 @@ func TestPlaceRepeats(t *testing.T) {
 		_, err = s.Place(t.Context(), s.input(uuid.New(), "k", b))
 		require.NoError(t, err, "keys are an account's own")
 	})
-	t.Run("FiftyAtOnce", func(t *testing.T) { // spree#13938: a double click
+	t.Run("FiftyAtOnce", func(t *testing.T) { // spree PR#13938, original 36: a double click
 		t.Parallel()
 
 		s, account := setup(t), uuid.New()

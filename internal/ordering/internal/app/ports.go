@@ -22,6 +22,13 @@ type CartLine struct {
 	AddedAt      time.Time
 }
 
+// Bought is what left a cart for an order.
+type Bought struct {
+	AccountID uuid.UUID
+	ProductID uuid.UUID
+	Quantity  int64
+}
+
 // Carts keeps what shoppers mean to buy. A change of a cart takes effect as a whole, beside any other change, and lets the cart
 // live for CartTTL from then on. An adapter whose store is away answers with an error; ordering.ErrCartUnavailable where carts
 // have a store of their own.
@@ -32,8 +39,9 @@ type Carts interface {
 	Put(ctx context.Context, account uuid.UUID, line CartLine) error
 	// Remove takes a product out; one that isn't there is no failure.
 	Remove(ctx context.Context, account, product uuid.UUID) error
-	// Take lowers the lines by what was bought, and removes those of which nothing is left.
-	Take(ctx context.Context, account uuid.UUID, bought map[uuid.UUID]int64) error
+	// Take lowers the lines of many carts by what was bought, each named once, and removes those of which nothing is left. After an
+	// error it is not known of which carts that was done.
+	Take(ctx context.Context, bought []Bought) error
 	// Clear empties the cart.
 	Clear(ctx context.Context, account uuid.UUID) error
 	// RemoveExpired removes at most n carts whose time has passed and returns how many those were: 0 where the store does so by itself.

@@ -17,8 +17,12 @@ import (
 const replayPoll = 50 * time.Millisecond
 
 // replay answers a repeated request from its order, and finishes that where nobody else is about to.
-func (s *Service) replay(ctx context.Context, key idempotency.Key, o db.Order) (Placement, error) {
-	if err := key.Check(o.RequestHash); err != nil {
+func (s *Service) replay(ctx context.Context, in PlaceInput, first uuid.UUID) (Placement, error) {
+	o, err := s.order(ctx, in.AccountID, first)
+	if err != nil {
+		return Placement{}, err
+	}
+	if err := in.Key.Check(o.RequestHash); err != nil {
 		return Placement{}, err
 	}
 	for waited := time.Duration(0); o.State == string(ordering.StatePending); waited += replayPoll {
@@ -55,6 +59,7 @@ func (s *Service) resume(ctx context.Context, o db.Order) (p Placement, claimed 
 	if n == 0 {
 		return Placement{}, false, nil
 	}
+	claimCommitted.Hit()
 	lines, err := s.sql.LinesOf(ctx, s.pool, o.ID)
 	if err != nil {
 		s.unclaim(ctx, o.ID, claimant)
@@ -70,7 +75,9 @@ func (s *Service) unclaim(ctx context.Context, id, claimant uuid.UUID) {
 	defer cancel()
 	if err := s.sql.UnclaimOrder(ctx, s.pool, db.UnclaimOrderParams{ID: id, Claimant: claimant}); err != nil {
 		s.log.WarnContext(ctx, "a pending order stays claimed until its claim is silent for long enough", "order", id, "error", err)
+		return
 	}
+	unclaimCommitted.Hit()
 }
 
 // answer is what a request is told once its order is no longer pending: the order, or the refusal that ended it.

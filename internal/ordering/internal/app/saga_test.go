@@ -17,7 +17,8 @@ import (
 	"github.com/sasapick/shop/internal/platform/fault"
 )
 
-// A crash, or an outage, after each call: the same key, or the job, makes exactly one order of it (medusa#1887, saleor#10925).
+// A crash, or an outage, after each call: the same key, or the job, makes exactly one order of it (medusa#1887: a crash left the cart
+// stuck; saleor#10925; original 33, 34: a failed payment was a success, and timeouts and crashes were not compensated at all).
 func TestPlaceSurvives(t *testing.T) {
 	t.Parallel()
 

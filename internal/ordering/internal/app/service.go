@@ -26,7 +26,6 @@ import (
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/outbox"
-	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 // Config is what can be set of the module. [Defaults] has the shop's values.
@@ -71,6 +70,7 @@ type Parts struct {
 	Accounts accounts.Service
 	Carts    Carts
 	Config   Config
+	Flights  batch.Limits
 	Wait     func(ctx context.Context, d time.Duration) error // how a repeated request waits; nil: by a timer
 }
 
@@ -89,8 +89,10 @@ type Service struct {
 	carts     Carts
 	config    Config
 	wait      func(ctx context.Context, d time.Duration) error
+	finding   *batch.Group[db.Request, uuid.UUID]
 	placing   *batch.Group[draft, uuid.UUID]
 	finishing *batch.Group[finish, finished]
+	emptying  *batch.Group[[]Bought, struct{}]
 }
 
 // NewService returns a service; Close it when no request is left.
@@ -103,16 +105,20 @@ func NewService(p Parts) *Service {
 	if s.wait == nil {
 		s.wait = sleep
 	}
-	// Each flight holds a connection; two thirds of the pool's twelve at most are in the air.
-	s.placing = batch.New(batch.Config{Name: "ordering.place", Shards: 4}, s.flyDrafts)
-	s.finishing = batch.New(batch.Config{Name: "ordering.finish", Shards: 4}, s.flyFinishes)
+	// Each flight holds a connection: half of the pool's twelve at most. More of them in the air would be smaller, and dearer by the order.
+	s.finding = batch.New(batch.Config{Name: "ordering.find", Shards: 1}.Within(p.Flights), s.flyRequests)
+	s.placing = batch.New(batch.Config{Name: "ordering.place", Shards: 2}.Within(p.Flights), s.flyDrafts)
+	s.finishing = batch.New(batch.Config{Name: "ordering.finish", Shards: 2}.Within(p.Flights), s.flyFinishes)
+	s.emptying = batch.New(batch.Config{Name: "ordering.carts", Shards: 1, Deadline: 2 * time.Second}.Within(p.Flights), s.flyCarts)
 	return s
 }
 
 // Close waits for what is being written.
 func (s *Service) Close() {
+	s.finding.Close()
 	s.placing.Close()
 	s.finishing.Close()
+	s.emptying.Close()
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -138,18 +144,9 @@ func (s *Service) order(ctx context.Context, account, id uuid.UUID) (db.Order, e
 	return o, nil
 }
 
-// inTx runs a transaction that publishes, again when it lost a race for a lock: the bus holds the orders and shoppers of many events
-// at once, in the order in which they came, so that it and a request may wait for each other.
-func (s *Service) inTx(ctx context.Context, fn func(tx pgx.Tx) error) (err error) {
-	for range 3 {
-		err = s.outbox.InTx(ctx, s.pool, fn)
-		switch pg.Code(err) {
-		case "40001", "40P01", "55P03":
-			continue
-		}
-		return err
-	}
-	return err
+// inTx runs a transaction that publishes. It may run more than once: [outbox.Outbox.InTx].
+func (s *Service) inTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return s.outbox.InTx(ctx, s.pool, fn)
 }
 
 // call bounds one call to another module.

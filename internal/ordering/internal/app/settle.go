@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,7 @@ type Confirmation struct {
 // later and finds it done.
 func (s *Service) Confirm(ctx context.Context, in payments.ConfirmInput) (Confirmation, error) {
 	p, err := s.payments.Confirm(ctx, in)
+	confirmCalled.Hit()
 	if err != nil {
 		return Confirmation{}, err
 	}
@@ -80,8 +82,12 @@ func (s *Service) settle(ctx context.Context, id uuid.UUID) (o db.Order, err err
 			return err
 		}
 		o, err = s.captured(ctx, tx, o)
+		settleCommit.Hit()
 		return err
 	})
+	if err == nil {
+		settleCommitted.Hit()
+	}
 	return o, err
 }
 
@@ -97,6 +103,7 @@ func (s *Service) captured(ctx context.Context, tx pgx.Tx, o db.Order) (db.Order
 
 // onCaptured hears that the money for an order is in.
 func (s *Service) onCaptured(ctx context.Context, tx pgx.Tx, e payments.Captured) error {
+	defer capturedHeard.Hit()
 	o, err := s.lock(ctx, tx, e.OrderID)
 	if err != nil {
 		return err
@@ -112,6 +119,7 @@ func (s *Service) onCaptured(ctx context.Context, tx pgx.Tx, e payments.Captured
 
 // onRefunded hears that the money went back.
 func (s *Service) onRefunded(ctx context.Context, tx pgx.Tx, e payments.Refunded) error {
+	defer refundedHeard.Hit()
 	o, err := s.lock(ctx, tx, e.OrderID)
 	if err != nil {
 		return err
@@ -138,17 +146,24 @@ func (s *Service) onRefunded(ctx context.Context, tx pgx.Tx, e payments.Refunded
 }
 
 // onRefundRefused hears that the gateway will not give the money back. A refusal that the cancelation itself was told already is not
-// taken for that of a later one.
+// taken for that of a later one; one that was asked for in payments' own desk is what the next cancelation has to ask for again.
 func (s *Service) onRefundRefused(ctx context.Context, tx pgx.Tx, e payments.RefundRefused) error {
+	defer refusalHeard.Hit()
 	o, err := s.lock(ctx, tx, e.OrderID)
 	if err != nil {
 		return err
 	}
-	if o.State != string(ordering.StateCanceling) || (o.RefusedRefundID != nil && *o.RefusedRefundID == e.RefundID) {
+	switch {
+	case slices.Contains(o.RefusedRefundIds, e.RefundID):
 		return nil
+	case o.State == string(ordering.StateCanceling):
+		_, err = s.refundRefused(ctx, tx, o, e.RefundID, e.Code)
+		return err
 	}
-	_, err = s.refundRefused(ctx, tx, o, e.RefundID, e.Code)
-	return err
+	if err := s.sql.NoteRefusal(ctx, tx, db.NoteRefusalParams{ID: o.ID, RefundID: e.RefundID}); err != nil {
+		return fmt.Errorf("note a refusal: %w", err)
+	}
+	return nil
 }
 
 func (s *Service) refunded(ctx context.Context, tx pgx.Tx, o db.Order) (db.Order, error) {
@@ -167,10 +182,11 @@ func (s *Service) refundRefused(ctx context.Context, tx pgx.Tx, o db.Order, refu
 
 // end asks payments to close an unpaid order and, on its word, ends the order. An order that turns out to be paid becomes so. The
 // answer is the order as it is then; while the gateway is being asked that is ErrPaymentInProgress.
-func (s *Service) end(ctx context.Context, id uuid.UUID, st step) (o db.Order, err error) {
+func (s *Service) end(ctx context.Context, id uuid.UUID, st step, points ending) (o db.Order, err error) {
 	closing, cancel := s.call(ctx)
 	p, err := s.payments.Close(closing, payments.CloseInput{OrderID: id})
 	cancel()
+	points.called.Hit()
 	if err != nil {
 		return o, fmt.Errorf("close the payment: %w", err)
 	}
@@ -192,8 +208,12 @@ func (s *Service) end(ctx context.Context, id uuid.UUID, st step) (o db.Order, e
 			return nil // somebody else has ended it
 		}
 		o, err = s.move(ctx, tx, o, st)
+		points.commit.Hit()
 		return err
 	})
+	if err == nil {
+		points.committed.Hit()
+	}
 	return o, err
 }
 
@@ -201,12 +221,13 @@ func (s *Service) end(ctx context.Context, id uuid.UUID, st step) (o db.Order, e
 // error: the cancelation is committed, and a job asks again.
 func (s *Service) giveMoneyBack(ctx context.Context, o db.Order) (db.Order, error) {
 	in := payments.RefundInput{OrderID: o.ID, Reason: text(o.CancelReason)}
-	if o.RefusedRefundID != nil { // it was canceled again after a refusal
-		in.Retry = *o.RefusedRefundID
+	if n := len(o.RefusedRefundIds); n > 0 { // it was canceled again after a refusal
+		in.Retry = o.RefusedRefundIds[n-1]
 	}
 	asking, cancel := s.call(ctx)
 	p, err := s.payments.Refund(asking, in)
 	cancel()
+	refundCalled.Hit()
 	if err != nil || p.Refund == nil {
 		if err == nil {
 			err = errors.New("payments names no refund")
@@ -230,7 +251,11 @@ func (s *Service) giveMoneyBack(ctx context.Context, o db.Order) (db.Order, erro
 		default:
 			o, err = s.refundRefused(ctx, tx, o, p.Refund.ID, p.Refund.Code)
 		}
+		refundCommit.Hit()
 		return err
 	})
+	if err == nil {
+		refundCommitted.Hit()
+	}
 	return o, err
 }

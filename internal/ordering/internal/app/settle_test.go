@@ -54,7 +54,7 @@ func TestConfirm(t *testing.T) {
 		require.Equal(t, 2, s.count(t, `SELECT count(*) FROM ordering.outbox WHERE type = 'ordering.paid.v1'`))
 		s.check(t, account)
 	})
-	t.Run("NotAnsweredYet", func(t *testing.T) {
+	t.Run("NotAnsweredYet", func(t *testing.T) { // ps_checkout PR#1546: told of a failure that was none, the buyer paid twice (PrestaShop)
 		t.Parallel()
 
 		s, account := setup(t), uuid.New()
@@ -144,7 +144,7 @@ func TestConfirm(t *testing.T) {
 		require.EqualValues(t, ordering.StatePaid, p.Order.State)
 		s.check(t, account)
 	})
-	t.Run("CapturedForADeadOrder", func(t *testing.T) { // saleor#9504, vendure#3065: it stays dead
+	t.Run("CapturedForADeadOrder", func(t *testing.T) { // saleor PR#9504, vendure#3065, woocommerce gateway-stripe PR#5720, original 39: it stays dead
 		t.Parallel()
 
 		s, account := setup(t), uuid.New()
@@ -173,7 +173,7 @@ func TestConfirm(t *testing.T) {
 func TestExpire(t *testing.T) {
 	t.Parallel()
 
-	t.Run("OnlyWhatIsDue", func(t *testing.T) {
+	t.Run("OnlyWhatIsDue", func(t *testing.T) { // PrestaShop#19100, original 42: what nobody paid was held for ever
 		t.Parallel()
 
 		s, account, other := setup(t), uuid.New(), uuid.New()

@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
 		_ = checks.Value.Set("25") // each works on a real database
 	}
+	if shrinking := flag.Lookup("rapid.shrinktime"); shrinking.Value.String() == shrinking.DefValue {
+		_ = shrinking.Value.Set("5s")
+	}
+	_ = flag.Set("rapid.nofailfile", "true") // what is printed is enough
 	pgtest.Main(m)
 }
 
@@ -59,7 +63,11 @@ type shop struct {
 
 func setup(t *testing.T, edits ...func(p *app.Parts)) *shop {
 	t.Helper()
-	pool := pgtest.New(t, "ordering")
+	return setupOn(t, pgtest.New(t, "ordering"), edits...)
+}
+
+func setupOn(t *testing.T, pool *pgxpool.Pool, edits ...func(p *app.Parts)) *shop {
+	t.Helper()
 	now := clock.NewManual(start)
 	s := &shop{
 		pool: pool, clock: now, catalog: newCatalog(), payments: newPayments(now.Now), accounts: &fakeAccounts{}, carts: postgres.NewCarts(pool, now.Now),
@@ -152,7 +160,10 @@ func (s *shop) exec(t tester, sql string, args ...any) {
 // bought is how many pieces count against the account's limit.
 func (s *shop) bought(t tester, account, product uuid.UUID) int {
 	t.Helper()
-	return s.count(t, `SELECT COALESCE(sum(quantity), 0) FROM ordering.purchase_quotas WHERE account_id = $1 AND product_id = $2`, account, product)
+	return s.count(t, `
+		SELECT COALESCE((SELECT sum(quantity) FROM ordering.purchase_quotas WHERE account_id = $1 AND product_id = $2), 0)
+		     - COALESCE((SELECT sum(l.quantity) FROM ordering.quota_returns r JOIN ordering.order_lines l USING (order_id)
+		                 WHERE r.account_id = $1 AND l.product_id = $2), 0)`, account, product)
 }
 
 // hear delivers an event to ordering, as the bus does.
@@ -270,6 +281,7 @@ func (s *shop) check(t tester, account uuid.UUID) {
 	})
 	require.NoError(t, err)
 	require.LessOrEqual(t, int64(len(unpaid)), s.unpaid)
+	require.NoError(t, s.ReturnQuotas(t.Context()))
 	require.Zero(t, s.count(t, `
 		SELECT count(*) FROM ordering.purchase_quotas q
 		WHERE q.account_id = $1 AND q.quantity <> COALESCE((

@@ -100,10 +100,11 @@ func manager(id uuid.UUID) actor { return actor{kind: managerKind, id: &id} }
 
 // step is one change of an order's state, with what is written along with it.
 type step struct {
-	to   ordering.State
-	by   actor
-	note string
-	set  db.MoveOrderParams // only the columns that come with this change
+	to      ordering.State
+	by      actor
+	note    string
+	set     db.MoveOrderParams // only the columns that come with this change
+	request *CancelInput       // who asked, and under which key: kept with the change
 }
 
 // move takes an order, whose row the caller has locked in tx, through a transition of the table: state, timeline, quotas and
@@ -132,6 +133,11 @@ func (s *Service) move(ctx context.Context, tx pgx.Tx, o db.Order, st step) (db.
 	}
 	if err := s.write(ctx, tx, moved, o.State, st.by, st.note); err != nil {
 		return o, err
+	}
+	if st.request != nil {
+		if err := s.bind(ctx, tx, *st.request, moved); err != nil {
+			return o, err
+		}
 	}
 	if st.by.kind == managerKind {
 		if err := s.keep(ctx, tx, o, moved); err != nil {
@@ -203,13 +209,10 @@ func (s *Service) write(ctx context.Context, tx pgx.Tx, o db.Order, from string,
 	return nil
 }
 
-// giveBack lowers what the account has bought by what the order, now dead, had of it. The shopper's lock comes before those of
-// the counters, as it does where they are raised, so that the two never wait for each other.
+// giveBack notes that what the order, now dead, had is bought no more. It takes no lock: the bus holds the orders of many events at
+// once, in the order in which these came, and must wait for nobody who waits for one of them.
 func (s *Service) giveBack(ctx context.Context, tx pgx.Tx, o db.Order) error {
-	if err := s.sql.LockShopper(ctx, tx, o.AccountID); err != nil {
-		return fmt.Errorf("lock the shopper: %w", err)
-	}
-	if err := s.sql.GiveBackQuotas(ctx, tx, db.GiveBackQuotasParams{OrderID: o.ID, AccountID: o.AccountID}); err != nil {
+	if err := s.sql.ReturnQuota(ctx, tx, db.ReturnQuotaParams{OrderID: o.ID, AccountID: o.AccountID}); err != nil {
 		return fmt.Errorf("give back quotas: %w", err)
 	}
 	return nil

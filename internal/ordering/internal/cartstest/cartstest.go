@@ -30,6 +30,9 @@ func Run(t *testing.T, setup func(t *testing.T) Fixture) {
 		added = added.Add(time.Millisecond)
 		return app.CartLine{ProductID: uuid.New(), Quantity: quantity, SeenPriceWon: 12_900, AddedAt: added}
 	}
+	bought := func(account, product uuid.UUID, quantity int64) app.Bought {
+		return app.Bought{AccountID: account, ProductID: product, Quantity: quantity}
+	}
 	lines := func(t *testing.T, f Fixture, account uuid.UUID) []app.CartLine {
 		t.Helper()
 		found, err := f.Carts.Lines(t.Context(), account)
@@ -42,7 +45,7 @@ func Run(t *testing.T, setup func(t *testing.T) Fixture) {
 		require.Empty(t, lines(t, f, uuid.New()))
 		require.NoError(t, f.Carts.Remove(t.Context(), uuid.New(), uuid.New()))
 		require.NoError(t, f.Carts.Clear(t.Context(), uuid.New()))
-		require.NoError(t, f.Carts.Take(t.Context(), uuid.New(), map[uuid.UUID]int64{uuid.New(): 1}))
+		require.NoError(t, f.Carts.Take(t.Context(), []app.Bought{{AccountID: uuid.New(), ProductID: uuid.New(), Quantity: 1}}))
 	})
 	t.Run("KeepsLinesInTheOrderOfTheirComing", func(t *testing.T) {
 		f, account := setup(t), uuid.New()
@@ -105,9 +108,24 @@ func Run(t *testing.T, setup func(t *testing.T) Fixture) {
 		for _, l := range []app.CartLine{all, some, none} {
 			require.NoError(t, f.Carts.Put(t.Context(), account, l))
 		}
-		require.NoError(t, f.Carts.Take(t.Context(), account, map[uuid.UUID]int64{all.ProductID: 2, some.ProductID: 4, uuid.New(): 1}))
+		other, kept := uuid.New(), line(3)
+		require.NoError(t, f.Carts.Put(t.Context(), other, kept))
+		gone, last := uuid.New(), line(1)
+		require.NoError(t, f.Carts.Put(t.Context(), gone, last))
+		f.Pass(t, account, time.Hour)
+		before := f.Left(t, account)
+		require.NoError(t, f.Carts.Take(t.Context(), []app.Bought{
+			bought(account, all.ProductID, 2), bought(other, uuid.New(), 1), bought(account, some.ProductID, 4), bought(gone, last.ProductID, 2), bought(account, uuid.New(), 1), bought(uuid.New(), all.ProductID, 1),
+		}))
 		some.Quantity = 1
 		require.Equal(t, []app.CartLine{some, none}, lines(t, f, account))
+		require.Equal(t, []app.CartLine{kept}, lines(t, f, other))
+		require.Empty(t, lines(t, f, gone))
+		require.Greater(t, f.Left(t, account), before, "a change lets it live on")
+
+		f.Expire(t, account)
+		require.NoError(t, f.Carts.Take(t.Context(), []app.Bought{bought(account, none.ProductID, 1)}))
+		require.Empty(t, lines(t, f, account), "what had expired does not come back")
 	})
 	t.Run("IsForgottenAfterItsTime", func(t *testing.T) {
 		f, account := setup(t), uuid.New()

@@ -22,12 +22,16 @@ ON CONFLICT (account_id, product_id) DO UPDATE SET quantity = EXCLUDED.quantity,
 -- name: RemoveCartLine :exec
 DELETE FROM ordering.cart_lines WHERE account_id = @account_id AND product_id = @product_id;
 
--- name: RemoveBoughtCartLine :exec
-DELETE FROM ordering.cart_lines WHERE account_id = @account_id AND product_id = @product_id AND quantity <= @quantity;
+-- name: AccountsWithCarts :many
+SELECT DISTINCT account_id FROM ordering.cart_lines WHERE account_id = ANY(@account_ids::uuid[]);
 
--- name: LowerCartLine :exec
-UPDATE ordering.cart_lines SET quantity = quantity - @quantity
-WHERE account_id = @account_id AND product_id = @product_id AND quantity > @quantity;
+-- name: LockCarts :many
+-- In one order, so that two who take from several never wait for each other.
+SELECT account_id FROM ordering.carts
+WHERE account_id = ANY(@account_ids::uuid[]) AND expires_at > @now ORDER BY account_id FOR UPDATE;
+
+-- name: KeepCarts :exec
+UPDATE ordering.carts SET expires_at = @expires_at WHERE account_id = ANY(@account_ids::uuid[]);
 
 -- name: ClearCart :exec
 DELETE FROM ordering.carts WHERE account_id = @account_id;

@@ -12,6 +12,30 @@ import (
 	"github.com/google/uuid"
 )
 
+const accountsWithCarts = `-- name: AccountsWithCarts :many
+SELECT DISTINCT account_id FROM ordering.cart_lines WHERE account_id = ANY($1::uuid[])
+`
+
+func (q *Queries) AccountsWithCarts(ctx context.Context, db DBTX, accountIds []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, accountsWithCarts, accountIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var account_id uuid.UUID
+		if err := rows.Scan(&account_id); err != nil {
+			return nil, err
+		}
+		items = append(items, account_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const cartLinesOf = `-- name: CartLinesOf :many
 SELECT l.account_id, l.product_id, l.quantity, l.seen_price_won, l.added_at FROM ordering.cart_lines l JOIN ordering.carts c USING (account_id)
 WHERE l.account_id = $1 AND c.expires_at > $2
@@ -90,20 +114,49 @@ func (q *Queries) KeepCart(ctx context.Context, db DBTX, arg KeepCartParams) err
 	return err
 }
 
-const lowerCartLine = `-- name: LowerCartLine :exec
-UPDATE ordering.cart_lines SET quantity = quantity - $1
-WHERE account_id = $2 AND product_id = $3 AND quantity > $1
+const keepCarts = `-- name: KeepCarts :exec
+UPDATE ordering.carts SET expires_at = $1 WHERE account_id = ANY($2::uuid[])
 `
 
-type LowerCartLineParams struct {
-	Quantity  int64
-	AccountID uuid.UUID
-	ProductID uuid.UUID
+type KeepCartsParams struct {
+	ExpiresAt  time.Time
+	AccountIds []uuid.UUID
 }
 
-func (q *Queries) LowerCartLine(ctx context.Context, db DBTX, arg LowerCartLineParams) error {
-	_, err := db.Exec(ctx, lowerCartLine, arg.Quantity, arg.AccountID, arg.ProductID)
+func (q *Queries) KeepCarts(ctx context.Context, db DBTX, arg KeepCartsParams) error {
+	_, err := db.Exec(ctx, keepCarts, arg.ExpiresAt, arg.AccountIds)
 	return err
+}
+
+const lockCarts = `-- name: LockCarts :many
+SELECT account_id FROM ordering.carts
+WHERE account_id = ANY($1::uuid[]) AND expires_at > $2 ORDER BY account_id FOR UPDATE
+`
+
+type LockCartsParams struct {
+	AccountIds []uuid.UUID
+	Now        time.Time
+}
+
+// In one order, so that two who take from several never wait for each other.
+func (q *Queries) LockCarts(ctx context.Context, db DBTX, arg LockCartsParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, lockCarts, arg.AccountIds, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var account_id uuid.UUID
+		if err := rows.Scan(&account_id); err != nil {
+			return nil, err
+		}
+		items = append(items, account_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const putCartLine = `-- name: PutCartLine :exec
@@ -128,21 +181,6 @@ func (q *Queries) PutCartLine(ctx context.Context, db DBTX, arg PutCartLineParam
 		arg.SeenPriceWon,
 		arg.AddedAt,
 	)
-	return err
-}
-
-const removeBoughtCartLine = `-- name: RemoveBoughtCartLine :exec
-DELETE FROM ordering.cart_lines WHERE account_id = $1 AND product_id = $2 AND quantity <= $3
-`
-
-type RemoveBoughtCartLineParams struct {
-	AccountID uuid.UUID
-	ProductID uuid.UUID
-	Quantity  int64
-}
-
-func (q *Queries) RemoveBoughtCartLine(ctx context.Context, db DBTX, arg RemoveBoughtCartLineParams) error {
-	_, err := db.Exec(ctx, removeBoughtCartLine, arg.AccountID, arg.ProductID, arg.Quantity)
 	return err
 }
 

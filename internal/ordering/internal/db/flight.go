@@ -15,7 +15,6 @@ type (
 	Order    = OrderingOrder
 	Line     = OrderingOrderLine
 	Moment   = OrderingOrderTimeline
-	Quota    = OrderingPurchaseQuota
 	CartLine = OrderingCartLine
 )
 
@@ -65,6 +64,12 @@ type Bought struct {
 	ProductID uuid.UUID
 }
 
+// Quota is how much is added to such a counter.
+type Quota struct {
+	Bought
+	Quantity int64
+}
+
 // Seen is what has to be known of shoppers before their orders are taken. It is true while their locks are held.
 type Seen struct {
 	Orders map[Request]uuid.UUID
@@ -94,28 +99,54 @@ WHERE account_id = ANY($1::uuid[]) AND unpaid GROUP BY account_id`
 	boughtByShoppers = `
 SELECT q.account_id, q.product_id, q.quantity
 FROM unnest($1::uuid[], $2::uuid[]) AS w (account_id, product_id)
-JOIN ordering.purchase_quotas q USING (account_id, product_id)`
+JOIN ordering.purchase_quotas q USING (account_id, product_id)
+UNION ALL
+SELECT r.account_id, l.product_id, -l.quantity
+FROM ordering.quota_returns r JOIN ordering.order_lines l USING (order_id)
+WHERE r.account_id = ANY($3::uuid[])`
 )
+
+// OrdersOfRequests finds the orders of those requests that have one.
+func OrdersOfRequests(ctx context.Context, db DBTX, requests []Request) (map[Request]uuid.UUID, error) {
+	accounts, operations, keys := columns(requests)
+	rows, err := db.Query(ctx, ordersOfRequests, accounts, operations, keys)
+	if err != nil {
+		return nil, err
+	}
+	return ordersBy(rows)
+}
+
+func columns(requests []Request) (accounts []uuid.UUID, operations, keys []string) {
+	n := len(requests)
+	accounts, operations, keys = make([]uuid.UUID, n), make([]string, n), make([]string, n)
+	for i, r := range requests {
+		accounts[i], operations[i], keys[i] = r.AccountID, r.Operation, r.Key
+	}
+	return accounts, operations, keys
+}
+
+func ordersBy(rows pgx.Rows) (map[Request]uuid.UUID, error) {
+	orders := map[Request]uuid.UUID{}
+	var r Request
+	var id uuid.UUID
+	_, err := pgx.ForEachRow(rows, []any{&r.AccountID, &r.Operation, &r.Key, &id}, func() error {
+		orders[r] = id
+		return nil
+	})
+	return orders, err
+}
 
 // LookAtShoppers locks the shoppers, in order, and then reads what they have. Each account is named once.
 func LookAtShoppers(accounts []uuid.UUID, requests []Request, bought []Bought) (*pgx.Batch, *Seen) {
-	seen := &Seen{Orders: map[Request]uuid.UUID{}, Unpaid: map[uuid.UUID]int64{}, Bought: map[Bought]int64{}}
+	seen := &Seen{Unpaid: map[uuid.UUID]int64{}, Bought: map[Bought]int64{}}
 	b := &pgx.Batch{}
 	b.Queue(preferIndexes)
 	b.Queue(makeShoppers, accounts)
 	b.Queue(lockShoppers, accounts)
 
-	requesters, operations, keys := make([]uuid.UUID, len(requests)), make([]string, len(requests)), make([]string, len(requests))
-	for i, r := range requests {
-		requesters[i], operations[i], keys[i] = r.AccountID, r.Operation, r.Key
-	}
-	b.Queue(ordersOfRequests, requesters, operations, keys).Query(func(rows pgx.Rows) error {
-		var r Request
-		var id uuid.UUID
-		_, err := pgx.ForEachRow(rows, []any{&r.AccountID, &r.Operation, &r.Key, &id}, func() error {
-			seen.Orders[r] = id
-			return nil
-		})
+	requesters, operations, keys := columns(requests)
+	b.Queue(ordersOfRequests, requesters, operations, keys).Query(func(rows pgx.Rows) (err error) {
+		seen.Orders, err = ordersBy(rows)
 		return err
 	})
 	b.Queue(unpaidOfShoppers, accounts).Query(func(rows pgx.Rows) error {
@@ -131,11 +162,11 @@ func LookAtShoppers(accounts []uuid.UUID, requests []Request, bought []Bought) (
 	for i, w := range bought {
 		buyers[i], products[i] = w.AccountID, w.ProductID
 	}
-	b.Queue(boughtByShoppers, buyers, products).Query(func(rows pgx.Rows) error {
+	b.Queue(boughtByShoppers, buyers, products, accounts).Query(func(rows pgx.Rows) error {
 		var w Bought
 		var n int64
 		_, err := pgx.ForEachRow(rows, []any{&w.AccountID, &w.ProductID, &n}, func() error {
-			seen.Bought[w] = n
+			seen.Bought[w] += n
 			return nil
 		})
 		return err
@@ -163,7 +194,9 @@ SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], 
 
 	insertMoments = `
 INSERT INTO ordering.order_timeline (order_id, step, at, from_state, to_state, actor_kind, actor_id)
-SELECT * FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::uuid[])`
+SELECT order_id, step, at, from_state, to_state, actor_kind, NULLIF(actor_id, '00000000-0000-0000-0000-000000000000')
+FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::uuid[])
+  AS m (order_id, step, at, from_state, to_state, actor_kind, actor_id)`
 
 	raiseQuotas = `
 INSERT INTO ordering.purchase_quotas (account_id, product_id, quantity)
@@ -181,7 +214,7 @@ WHERE l.state = 'pending' AND o.id = l.id AND i.id = l.id
 RETURNING o.id, o.version, o.step`
 )
 
-// QueueOrders inserts pending orders with their lines, which the caller has stepped to 1 in the timeline.
+// QueueOrders inserts pending orders with their lines, which the caller has claimed, and stepped to 1 in the timeline.
 func QueueOrders(b *pgx.Batch, orders []Order, lines []Line) {
 	n := len(orders)
 	ids, numbers, accounts := make([]uuid.UUID, n), make([]string, n), make([]uuid.UUID, n)
@@ -189,14 +222,14 @@ func QueueOrders(b *pgx.Batch, orders []Order, lines []Line) {
 	recipients, phones, zipcodes := make([]string, n), make([]string, n), make([]string, n)
 	line1, line2 := make([]string, n), make([]string, n)
 	operations, keys, hashes := make([]string, n), make([]string, n), make([][]byte, n)
-	claimants, attend, created := make([]*uuid.UUID, n), make([]*time.Time, n), make([]time.Time, n)
+	claimants, attend, created := make([]uuid.UUID, n), make([]time.Time, n), make([]time.Time, n)
 	for i, o := range orders {
 		ids[i], numbers[i], accounts[i] = o.ID, o.Number, o.AccountID
 		items[i], shipping[i], total[i], due[i] = o.ItemsWon, o.ShippingWon, o.TotalWon, o.DueWon
 		recipients[i], phones[i], zipcodes[i] = o.Recipient, o.Phone, o.Zipcode
 		line1[i], line2[i] = o.Line1, o.Line2
 		operations[i], keys[i], hashes[i] = o.Operation, o.IdempotencyKey, o.RequestHash
-		claimants[i], attend[i], created[i] = o.ClaimedBy, o.AttendAt, o.CreatedAt
+		claimants[i], attend[i], created[i] = *o.ClaimedBy, *o.AttendAt, o.CreatedAt
 	}
 	b.Queue(insertOrders, ids, numbers, accounts, items, shipping, total, due, recipients, phones, zipcodes, line1, line2,
 		operations, keys, hashes, claimants, attend, created)
@@ -215,10 +248,13 @@ func QueueOrders(b *pgx.Batch, orders []Order, lines []Line) {
 func QueueMoments(b *pgx.Batch, moments []Moment) {
 	n := len(moments)
 	ids, steps, ats := make([]uuid.UUID, n), make([]int32, n), make([]time.Time, n)
-	from, to, kinds, actors := make([]string, n), make([]string, n), make([]string, n), make([]*uuid.UUID, n)
+	from, to, kinds, actors := make([]string, n), make([]string, n), make([]string, n), make([]uuid.UUID, n)
 	for i, m := range moments {
 		ids[i], steps[i], ats[i] = m.OrderID, m.Step, m.At
-		from[i], to[i], kinds[i], actors[i] = m.FromState, m.ToState, m.ActorKind, m.ActorID
+		from[i], to[i], kinds[i] = m.FromState, m.ToState, m.ActorKind
+		if m.ActorID != nil { // pgx is slow with arrays of pointers
+			actors[i] = *m.ActorID
+		}
 	}
 	b.Queue(insertMoments, ids, steps, ats, from, to, kinds, actors)
 }

@@ -20,41 +20,38 @@ type OrderingCartLine struct {
 }
 
 type OrderingOrder struct {
-	ID              uuid.UUID
-	Number          string
-	AccountID       uuid.UUID
-	Kind            string
-	State           string
-	Unpaid          bool
-	FormerState     *string
-	Version         int64
-	Step            int32
-	ItemsWon        int64
-	ShippingWon     int64
-	TotalWon        int64
-	DueWon          int64
-	Recipient       string
-	Phone           string
-	Zipcode         string
-	Line1           string
-	Line2           string
-	Operation       string
-	IdempotencyKey  string
-	RequestHash     []byte
-	ClaimedBy       *uuid.UUID
-	ClaimedAt       *time.Time
-	Refusal         json.RawMessage
-	ExpiresAt       *time.Time
-	AttendAt        *time.Time
-	CancelBy        *uuid.UUID
-	CancelKey       *string
-	CancelHash      []byte
-	CancelReason    *string
-	RefusedRefundID *uuid.UUID
-	Carrier         *string
-	InvoiceNumber   *string
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	ID               uuid.UUID
+	Number           string
+	AccountID        uuid.UUID
+	Kind             string
+	State            string
+	Unpaid           bool
+	FormerState      *string
+	Version          int64
+	Step             int32
+	ItemsWon         int64
+	ShippingWon      int64
+	TotalWon         int64
+	DueWon           int64
+	Recipient        string
+	Phone            string
+	Zipcode          string
+	Line1            string
+	Line2            string
+	Operation        string
+	IdempotencyKey   string
+	RequestHash      []byte
+	ClaimedBy        *uuid.UUID
+	ClaimedAt        *time.Time
+	Refusal          json.RawMessage
+	ExpiresAt        *time.Time
+	AttendAt         *time.Time
+	CancelReason     *string
+	Carrier          *string
+	InvoiceNumber    *string
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	RefusedRefundIds []uuid.UUID
 }
 
 type OrderingOrderLine struct {
@@ -78,8 +75,7 @@ type OrderingOrderTimeline struct {
 	Note      string
 }
 
-type OrderingPurchaseQuota struct {
+type OrderingQuotaReturn struct {
+	OrderID   uuid.UUID
 	AccountID uuid.UUID
-	ProductID uuid.UUID
-	Quantity  int64
 }

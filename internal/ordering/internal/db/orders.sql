@@ -4,11 +4,19 @@ SELECT * FROM ordering.orders WHERE id = @id;
 -- name: OrderOfNumber :one
 SELECT * FROM ordering.orders WHERE number = @number;
 
--- name: OrderOfRequest :one
-SELECT * FROM ordering.orders WHERE account_id = @account_id AND operation = @operation AND idempotency_key = @idempotency_key;
+-- name: CancelRequestOf :one
+-- refused tells whether the refund for which it asked was refused.
+SELECT r.order_id, r.hash, EXISTS (
+    SELECT 1 FROM ordering.order_timeline t
+    WHERE t.order_id = r.order_id AND t.step > r.step AND t.from_state = 'canceling' AND t.to_state IN ('paid', 'preparing')) AS refused
+FROM ordering.cancel_requests r WHERE r.asked_by = @asked_by AND r.key = @key;
 
--- name: OrderOfCancelRequest :one
-SELECT * FROM ordering.orders WHERE cancel_by = @cancel_by::uuid AND cancel_key = @cancel_key::text;
+-- name: InsertCancelRequest :execrows
+-- Nobody asks for the same order more often than at_most.
+INSERT INTO ordering.cancel_requests (asked_by, key, hash, order_id, step)
+SELECT @asked_by, @key, @hash, @order_id, @step
+WHERE (SELECT count(*) FROM ordering.cancel_requests r WHERE r.order_id = @order_id AND r.asked_by = @asked_by) < @at_most::bigint
+ON CONFLICT (asked_by, key) DO NOTHING;
 
 -- name: LockOrder :one
 SELECT * FROM ordering.orders WHERE id = @id FOR UPDATE;
@@ -44,11 +52,9 @@ UPDATE ordering.orders SET
     claimed_at        = NULL,
     expires_at        = COALESCE(sqlc.narg(expires_at), expires_at),
     refusal           = COALESCE(sqlc.narg(refusal), refusal),
-    cancel_by         = COALESCE(sqlc.narg(cancel_by), cancel_by),
-    cancel_key        = COALESCE(sqlc.narg(cancel_key), cancel_key),
-    cancel_hash       = COALESCE(sqlc.narg(cancel_hash), cancel_hash),
     cancel_reason     = COALESCE(sqlc.narg(cancel_reason), cancel_reason),
-    refused_refund_id = COALESCE(sqlc.narg(refused_refund_id), refused_refund_id),
+    refused_refund_ids = CASE WHEN sqlc.narg(refused_refund_id)::uuid IS NULL THEN refused_refund_ids
+                         ELSE array_append(array_remove(refused_refund_ids, sqlc.narg(refused_refund_id)), sqlc.narg(refused_refund_id)) END,
     carrier           = COALESCE(sqlc.narg(carrier), carrier),
     invoice_number    = COALESCE(sqlc.narg(invoice_number), invoice_number)
 WHERE id = @id AND state = @from_state AND step = @step
@@ -62,16 +68,35 @@ UPDATE ordering.orders SET step = step + 1, updated_at = @at WHERE id = @id AND 
 INSERT INTO ordering.order_timeline (order_id, step, at, from_state, to_state, actor_kind, actor_id, note)
 VALUES (@order_id, @step, @at, @from_state, @to_state, @actor_kind, @actor_id, @note);
 
--- name: LockShopper :exec
-SELECT 1 FROM ordering.shoppers WHERE account_id = @account_id FOR UPDATE;
+-- name: NoteRefusal :exec
+UPDATE ordering.orders SET refused_refund_ids = array_append(refused_refund_ids, @refund_id::uuid) WHERE id = @id;
 
--- name: GiveBackQuotas :exec
-UPDATE ordering.purchase_quotas q SET quantity = q.quantity - l.quantity
-FROM ordering.order_lines l
-WHERE l.order_id = @order_id AND q.account_id = @account_id AND q.product_id = l.product_id;
+-- name: BoughtOf :one
+-- What died meanwhile and is still in the counter does not count.
+SELECT (COALESCE((SELECT q.quantity FROM ordering.purchase_quotas q WHERE q.account_id = @account_id AND q.product_id = @product_id), 0)
+      - COALESCE((SELECT sum(l.quantity) FROM ordering.quota_returns r JOIN ordering.order_lines l USING (order_id)
+                  WHERE r.account_id = @account_id AND l.product_id = @product_id), 0))::bigint AS bought;
 
--- name: QuotasOf :many
-SELECT * FROM ordering.purchase_quotas WHERE account_id = @account_id AND product_id = ANY(@product_ids::uuid[]);
+-- name: ReturnQuota :exec
+INSERT INTO ordering.quota_returns (order_id, account_id) VALUES (@order_id, @account_id);
+
+-- name: QuotaReturns :many
+SELECT * FROM ordering.quota_returns LIMIT @at_most;
+
+-- name: HoldShoppers :exec
+-- In the order in which whoever places orders locks them.
+SELECT 1 FROM ordering.shoppers WHERE account_id = ANY(@account_ids::uuid[]) ORDER BY account_id FOR UPDATE;
+
+-- name: TakeQuotaReturns :exec
+-- The shoppers are locked. What somebody else took meanwhile is not taken twice.
+WITH taken AS (
+    DELETE FROM ordering.quota_returns WHERE order_id = ANY(@order_ids::uuid[]) RETURNING order_id, account_id
+), returned AS (
+    SELECT t.account_id, l.product_id, sum(l.quantity)::bigint AS quantity
+    FROM taken t JOIN ordering.order_lines l USING (order_id) GROUP BY t.account_id, l.product_id
+)
+UPDATE ordering.purchase_quotas q SET quantity = q.quantity - r.quantity
+FROM returned r WHERE q.account_id = r.account_id AND q.product_id = r.product_id;
 
 -- name: OrdersToAttend :many
 SELECT * FROM ordering.orders WHERE state = @state AND attend_at <= @now ORDER BY attend_at LIMIT @at_most;
@@ -99,7 +124,7 @@ ORDER BY id DESC LIMIT @at_most;
 SELECT * FROM ordering.orders o
 WHERE (@number::text = '' OR o.number = @number)
   AND (sqlc.narg(account_id)::uuid IS NULL OR o.account_id = sqlc.narg(account_id))
-  AND (@state::text = '' OR o.state = @state)
+  AND (@state::text = '' OR (o.state = @state AND o.unpaid = (@state IN ('pending', 'awaiting_payment'))))
   AND (sqlc.narg(product_id)::uuid IS NULL
        OR o.id IN (SELECT l.order_id FROM ordering.order_lines l WHERE l.product_id = sqlc.narg(product_id)))
   AND (sqlc.narg(before)::uuid IS NULL OR o.id < sqlc.narg(before))

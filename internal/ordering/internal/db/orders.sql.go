@@ -14,10 +14,10 @@ import (
 )
 
 const adminOrders = `-- name: AdminOrders :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at FROM ordering.orders o
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders o
 WHERE ($1::text = '' OR o.number = $1)
   AND ($2::uuid IS NULL OR o.account_id = $2)
-  AND ($3::text = '' OR o.state = $3)
+  AND ($3::text = '' OR (o.state = $3 AND o.unpaid = ($3 IN ('pending', 'awaiting_payment'))))
   AND ($4::uuid IS NULL
        OR o.id IN (SELECT l.order_id FROM ordering.order_lines l WHERE l.product_id = $4))
   AND ($5::uuid IS NULL OR o.id < $5)
@@ -76,15 +76,12 @@ func (q *Queries) AdminOrders(ctx context.Context, db DBTX, arg AdminOrdersParam
 			&i.Refusal,
 			&i.ExpiresAt,
 			&i.AttendAt,
-			&i.CancelBy,
-			&i.CancelKey,
-			&i.CancelHash,
 			&i.CancelReason,
-			&i.RefusedRefundID,
 			&i.Carrier,
 			&i.InvoiceNumber,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.RefusedRefundIds,
 		); err != nil {
 			return nil, err
 		}
@@ -94,6 +91,51 @@ func (q *Queries) AdminOrders(ctx context.Context, db DBTX, arg AdminOrdersParam
 		return nil, err
 	}
 	return items, nil
+}
+
+const boughtOf = `-- name: BoughtOf :one
+SELECT (COALESCE((SELECT q.quantity FROM ordering.purchase_quotas q WHERE q.account_id = $1 AND q.product_id = $2), 0)
+      - COALESCE((SELECT sum(l.quantity) FROM ordering.quota_returns r JOIN ordering.order_lines l USING (order_id)
+                  WHERE r.account_id = $1 AND l.product_id = $2), 0))::bigint AS bought
+`
+
+type BoughtOfParams struct {
+	AccountID uuid.UUID
+	ProductID uuid.UUID
+}
+
+// What died meanwhile and is still in the counter does not count.
+func (q *Queries) BoughtOf(ctx context.Context, db DBTX, arg BoughtOfParams) (int64, error) {
+	row := db.QueryRow(ctx, boughtOf, arg.AccountID, arg.ProductID)
+	var bought int64
+	err := row.Scan(&bought)
+	return bought, err
+}
+
+const cancelRequestOf = `-- name: CancelRequestOf :one
+SELECT r.order_id, r.hash, EXISTS (
+    SELECT 1 FROM ordering.order_timeline t
+    WHERE t.order_id = r.order_id AND t.step > r.step AND t.from_state = 'canceling' AND t.to_state IN ('paid', 'preparing')) AS refused
+FROM ordering.cancel_requests r WHERE r.asked_by = $1 AND r.key = $2
+`
+
+type CancelRequestOfParams struct {
+	AskedBy uuid.UUID
+	Key     string
+}
+
+type CancelRequestOfRow struct {
+	OrderID uuid.UUID
+	Hash    []byte
+	Refused bool
+}
+
+// refused tells whether the refund for which it asked was refused.
+func (q *Queries) CancelRequestOf(ctx context.Context, db DBTX, arg CancelRequestOfParams) (CancelRequestOfRow, error) {
+	row := db.QueryRow(ctx, cancelRequestOf, arg.AskedBy, arg.Key)
+	var i CancelRequestOfRow
+	err := row.Scan(&i.OrderID, &i.Hash, &i.Refused)
+	return i, err
 }
 
 const claimOrder = `-- name: ClaimOrder :execrows
@@ -132,20 +174,46 @@ func (q *Queries) ExtendOrder(ctx context.Context, db DBTX, arg ExtendOrderParam
 	return err
 }
 
-const giveBackQuotas = `-- name: GiveBackQuotas :exec
-UPDATE ordering.purchase_quotas q SET quantity = q.quantity - l.quantity
-FROM ordering.order_lines l
-WHERE l.order_id = $1 AND q.account_id = $2 AND q.product_id = l.product_id
+const holdShoppers = `-- name: HoldShoppers :exec
+SELECT 1 FROM ordering.shoppers WHERE account_id = ANY($1::uuid[]) ORDER BY account_id FOR UPDATE
 `
 
-type GiveBackQuotasParams struct {
-	OrderID   uuid.UUID
-	AccountID uuid.UUID
+// In the order in which whoever places orders locks them.
+func (q *Queries) HoldShoppers(ctx context.Context, db DBTX, accountIds []uuid.UUID) error {
+	_, err := db.Exec(ctx, holdShoppers, accountIds)
+	return err
 }
 
-func (q *Queries) GiveBackQuotas(ctx context.Context, db DBTX, arg GiveBackQuotasParams) error {
-	_, err := db.Exec(ctx, giveBackQuotas, arg.OrderID, arg.AccountID)
-	return err
+const insertCancelRequest = `-- name: InsertCancelRequest :execrows
+INSERT INTO ordering.cancel_requests (asked_by, key, hash, order_id, step)
+SELECT $1, $2, $3, $4, $5
+WHERE (SELECT count(*) FROM ordering.cancel_requests r WHERE r.order_id = $4 AND r.asked_by = $1) < $6::bigint
+ON CONFLICT (asked_by, key) DO NOTHING
+`
+
+type InsertCancelRequestParams struct {
+	AskedBy uuid.UUID
+	Key     string
+	Hash    []byte
+	OrderID uuid.UUID
+	Step    int32
+	AtMost  int64
+}
+
+// Nobody asks for the same order more often than at_most.
+func (q *Queries) InsertCancelRequest(ctx context.Context, db DBTX, arg InsertCancelRequestParams) (int64, error) {
+	result, err := db.Exec(ctx, insertCancelRequest,
+		arg.AskedBy,
+		arg.Key,
+		arg.Hash,
+		arg.OrderID,
+		arg.Step,
+		arg.AtMost,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const insertTimeline = `-- name: InsertTimeline :exec
@@ -243,7 +311,7 @@ func (q *Queries) LinesOfOrders(ctx context.Context, db DBTX, orderIds []uuid.UU
 }
 
 const lockOrder = `-- name: LockOrder :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at FROM ordering.orders WHERE id = $1 FOR UPDATE
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockOrder(ctx context.Context, db DBTX, id uuid.UUID) (OrderingOrder, error) {
@@ -276,26 +344,14 @@ func (q *Queries) LockOrder(ctx context.Context, db DBTX, id uuid.UUID) (Orderin
 		&i.Refusal,
 		&i.ExpiresAt,
 		&i.AttendAt,
-		&i.CancelBy,
-		&i.CancelKey,
-		&i.CancelHash,
 		&i.CancelReason,
-		&i.RefusedRefundID,
 		&i.Carrier,
 		&i.InvoiceNumber,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.RefusedRefundIds,
 	)
 	return i, err
-}
-
-const lockShopper = `-- name: LockShopper :exec
-SELECT 1 FROM ordering.shoppers WHERE account_id = $1 FOR UPDATE
-`
-
-func (q *Queries) LockShopper(ctx context.Context, db DBTX, accountID uuid.UUID) error {
-	_, err := db.Exec(ctx, lockShopper, accountID)
-	return err
 }
 
 const moveOrder = `-- name: MoveOrder :one
@@ -310,15 +366,13 @@ UPDATE ordering.orders SET
     claimed_at        = NULL,
     expires_at        = COALESCE($6, expires_at),
     refusal           = COALESCE($7, refusal),
-    cancel_by         = COALESCE($8, cancel_by),
-    cancel_key        = COALESCE($9, cancel_key),
-    cancel_hash       = COALESCE($10, cancel_hash),
-    cancel_reason     = COALESCE($11, cancel_reason),
-    refused_refund_id = COALESCE($12, refused_refund_id),
-    carrier           = COALESCE($13, carrier),
-    invoice_number    = COALESCE($14, invoice_number)
-WHERE id = $15 AND state = $16 AND step = $17
-RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at
+    cancel_reason     = COALESCE($8, cancel_reason),
+    refused_refund_ids = CASE WHEN $9::uuid IS NULL THEN refused_refund_ids
+                         ELSE array_append(array_remove(refused_refund_ids, $9), $9) END,
+    carrier           = COALESCE($10, carrier),
+    invoice_number    = COALESCE($11, invoice_number)
+WHERE id = $12 AND state = $13 AND step = $14
+RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids
 `
 
 type MoveOrderParams struct {
@@ -329,9 +383,6 @@ type MoveOrderParams struct {
 	AttendAt        *time.Time
 	ExpiresAt       *time.Time
 	Refusal         json.RawMessage
-	CancelBy        *uuid.UUID
-	CancelKey       *string
-	CancelHash      []byte
 	CancelReason    *string
 	RefusedRefundID *uuid.UUID
 	Carrier         *string
@@ -350,9 +401,6 @@ func (q *Queries) MoveOrder(ctx context.Context, db DBTX, arg MoveOrderParams) (
 		arg.AttendAt,
 		arg.ExpiresAt,
 		arg.Refusal,
-		arg.CancelBy,
-		arg.CancelKey,
-		arg.CancelHash,
 		arg.CancelReason,
 		arg.RefusedRefundID,
 		arg.Carrier,
@@ -389,21 +437,32 @@ func (q *Queries) MoveOrder(ctx context.Context, db DBTX, arg MoveOrderParams) (
 		&i.Refusal,
 		&i.ExpiresAt,
 		&i.AttendAt,
-		&i.CancelBy,
-		&i.CancelKey,
-		&i.CancelHash,
 		&i.CancelReason,
-		&i.RefusedRefundID,
 		&i.Carrier,
 		&i.InvoiceNumber,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.RefusedRefundIds,
 	)
 	return i, err
 }
 
+const noteRefusal = `-- name: NoteRefusal :exec
+UPDATE ordering.orders SET refused_refund_ids = array_append(refused_refund_ids, $1::uuid) WHERE id = $2
+`
+
+type NoteRefusalParams struct {
+	RefundID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) NoteRefusal(ctx context.Context, db DBTX, arg NoteRefusalParams) error {
+	_, err := db.Exec(ctx, noteRefusal, arg.RefundID, arg.ID)
+	return err
+}
+
 const orderOf = `-- name: OrderOf :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at FROM ordering.orders WHERE id = $1
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE id = $1
 `
 
 func (q *Queries) OrderOf(ctx context.Context, db DBTX, id uuid.UUID) (OrderingOrder, error) {
@@ -436,73 +495,18 @@ func (q *Queries) OrderOf(ctx context.Context, db DBTX, id uuid.UUID) (OrderingO
 		&i.Refusal,
 		&i.ExpiresAt,
 		&i.AttendAt,
-		&i.CancelBy,
-		&i.CancelKey,
-		&i.CancelHash,
 		&i.CancelReason,
-		&i.RefusedRefundID,
 		&i.Carrier,
 		&i.InvoiceNumber,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-	)
-	return i, err
-}
-
-const orderOfCancelRequest = `-- name: OrderOfCancelRequest :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at FROM ordering.orders WHERE cancel_by = $1::uuid AND cancel_key = $2::text
-`
-
-type OrderOfCancelRequestParams struct {
-	CancelBy  uuid.UUID
-	CancelKey string
-}
-
-func (q *Queries) OrderOfCancelRequest(ctx context.Context, db DBTX, arg OrderOfCancelRequestParams) (OrderingOrder, error) {
-	row := db.QueryRow(ctx, orderOfCancelRequest, arg.CancelBy, arg.CancelKey)
-	var i OrderingOrder
-	err := row.Scan(
-		&i.ID,
-		&i.Number,
-		&i.AccountID,
-		&i.Kind,
-		&i.State,
-		&i.Unpaid,
-		&i.FormerState,
-		&i.Version,
-		&i.Step,
-		&i.ItemsWon,
-		&i.ShippingWon,
-		&i.TotalWon,
-		&i.DueWon,
-		&i.Recipient,
-		&i.Phone,
-		&i.Zipcode,
-		&i.Line1,
-		&i.Line2,
-		&i.Operation,
-		&i.IdempotencyKey,
-		&i.RequestHash,
-		&i.ClaimedBy,
-		&i.ClaimedAt,
-		&i.Refusal,
-		&i.ExpiresAt,
-		&i.AttendAt,
-		&i.CancelBy,
-		&i.CancelKey,
-		&i.CancelHash,
-		&i.CancelReason,
-		&i.RefusedRefundID,
-		&i.Carrier,
-		&i.InvoiceNumber,
-		&i.CreatedAt,
-		&i.UpdatedAt,
+		&i.RefusedRefundIds,
 	)
 	return i, err
 }
 
 const orderOfNumber = `-- name: OrderOfNumber :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at FROM ordering.orders WHERE number = $1
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE number = $1
 `
 
 func (q *Queries) OrderOfNumber(ctx context.Context, db DBTX, number string) (OrderingOrder, error) {
@@ -535,74 +539,18 @@ func (q *Queries) OrderOfNumber(ctx context.Context, db DBTX, number string) (Or
 		&i.Refusal,
 		&i.ExpiresAt,
 		&i.AttendAt,
-		&i.CancelBy,
-		&i.CancelKey,
-		&i.CancelHash,
 		&i.CancelReason,
-		&i.RefusedRefundID,
 		&i.Carrier,
 		&i.InvoiceNumber,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-	)
-	return i, err
-}
-
-const orderOfRequest = `-- name: OrderOfRequest :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at FROM ordering.orders WHERE account_id = $1 AND operation = $2 AND idempotency_key = $3
-`
-
-type OrderOfRequestParams struct {
-	AccountID      uuid.UUID
-	Operation      string
-	IdempotencyKey string
-}
-
-func (q *Queries) OrderOfRequest(ctx context.Context, db DBTX, arg OrderOfRequestParams) (OrderingOrder, error) {
-	row := db.QueryRow(ctx, orderOfRequest, arg.AccountID, arg.Operation, arg.IdempotencyKey)
-	var i OrderingOrder
-	err := row.Scan(
-		&i.ID,
-		&i.Number,
-		&i.AccountID,
-		&i.Kind,
-		&i.State,
-		&i.Unpaid,
-		&i.FormerState,
-		&i.Version,
-		&i.Step,
-		&i.ItemsWon,
-		&i.ShippingWon,
-		&i.TotalWon,
-		&i.DueWon,
-		&i.Recipient,
-		&i.Phone,
-		&i.Zipcode,
-		&i.Line1,
-		&i.Line2,
-		&i.Operation,
-		&i.IdempotencyKey,
-		&i.RequestHash,
-		&i.ClaimedBy,
-		&i.ClaimedAt,
-		&i.Refusal,
-		&i.ExpiresAt,
-		&i.AttendAt,
-		&i.CancelBy,
-		&i.CancelKey,
-		&i.CancelHash,
-		&i.CancelReason,
-		&i.RefusedRefundID,
-		&i.Carrier,
-		&i.InvoiceNumber,
-		&i.CreatedAt,
-		&i.UpdatedAt,
+		&i.RefusedRefundIds,
 	)
 	return i, err
 }
 
 const ordersOfAccount = `-- name: OrdersOfAccount :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at FROM ordering.orders
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders
 WHERE account_id = $1
   AND CASE WHEN $2::text = '' THEN state NOT IN ('pending', 'rejected') ELSE state = $2 END
   AND ($3::uuid IS NULL OR id < $3)
@@ -658,15 +606,12 @@ func (q *Queries) OrdersOfAccount(ctx context.Context, db DBTX, arg OrdersOfAcco
 			&i.Refusal,
 			&i.ExpiresAt,
 			&i.AttendAt,
-			&i.CancelBy,
-			&i.CancelKey,
-			&i.CancelHash,
 			&i.CancelReason,
-			&i.RefusedRefundID,
 			&i.Carrier,
 			&i.InvoiceNumber,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.RefusedRefundIds,
 		); err != nil {
 			return nil, err
 		}
@@ -679,7 +624,7 @@ func (q *Queries) OrdersOfAccount(ctx context.Context, db DBTX, arg OrdersOfAcco
 }
 
 const ordersToAttend = `-- name: OrdersToAttend :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at FROM ordering.orders WHERE state = $1 AND attend_at <= $2 ORDER BY attend_at LIMIT $3
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE state = $1 AND attend_at <= $2 ORDER BY attend_at LIMIT $3
 `
 
 type OrdersToAttendParams struct {
@@ -724,15 +669,12 @@ func (q *Queries) OrdersToAttend(ctx context.Context, db DBTX, arg OrdersToAtten
 			&i.Refusal,
 			&i.ExpiresAt,
 			&i.AttendAt,
-			&i.CancelBy,
-			&i.CancelKey,
-			&i.CancelHash,
 			&i.CancelReason,
-			&i.RefusedRefundID,
 			&i.Carrier,
 			&i.InvoiceNumber,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.RefusedRefundIds,
 		); err != nil {
 			return nil, err
 		}
@@ -759,25 +701,20 @@ func (q *Queries) PutOff(ctx context.Context, db DBTX, arg PutOffParams) error {
 	return err
 }
 
-const quotasOf = `-- name: QuotasOf :many
-SELECT account_id, product_id, quantity FROM ordering.purchase_quotas WHERE account_id = $1 AND product_id = ANY($2::uuid[])
+const quotaReturns = `-- name: QuotaReturns :many
+SELECT order_id, account_id FROM ordering.quota_returns LIMIT $1
 `
 
-type QuotasOfParams struct {
-	AccountID  uuid.UUID
-	ProductIds []uuid.UUID
-}
-
-func (q *Queries) QuotasOf(ctx context.Context, db DBTX, arg QuotasOfParams) ([]OrderingPurchaseQuota, error) {
-	rows, err := db.Query(ctx, quotasOf, arg.AccountID, arg.ProductIds)
+func (q *Queries) QuotaReturns(ctx context.Context, db DBTX, atMost int32) ([]OrderingQuotaReturn, error) {
+	rows, err := db.Query(ctx, quotaReturns, atMost)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []OrderingPurchaseQuota{}
+	items := []OrderingQuotaReturn{}
 	for rows.Next() {
-		var i OrderingPurchaseQuota
-		if err := rows.Scan(&i.AccountID, &i.ProductID, &i.Quantity); err != nil {
+		var i OrderingQuotaReturn
+		if err := rows.Scan(&i.OrderID, &i.AccountID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -788,9 +725,23 @@ func (q *Queries) QuotasOf(ctx context.Context, db DBTX, arg QuotasOfParams) ([]
 	return items, nil
 }
 
+const returnQuota = `-- name: ReturnQuota :exec
+INSERT INTO ordering.quota_returns (order_id, account_id) VALUES ($1, $2)
+`
+
+type ReturnQuotaParams struct {
+	OrderID   uuid.UUID
+	AccountID uuid.UUID
+}
+
+func (q *Queries) ReturnQuota(ctx context.Context, db DBTX, arg ReturnQuotaParams) error {
+	_, err := db.Exec(ctx, returnQuota, arg.OrderID, arg.AccountID)
+	return err
+}
+
 const setAddress = `-- name: SetAddress :one
 UPDATE ordering.orders SET recipient = $1, phone = $2, zipcode = $3, line1 = $4, line2 = $5
-WHERE id = $6 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at
+WHERE id = $6 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids
 `
 
 type SetAddressParams struct {
@@ -839,21 +790,35 @@ func (q *Queries) SetAddress(ctx context.Context, db DBTX, arg SetAddressParams)
 		&i.Refusal,
 		&i.ExpiresAt,
 		&i.AttendAt,
-		&i.CancelBy,
-		&i.CancelKey,
-		&i.CancelHash,
 		&i.CancelReason,
-		&i.RefusedRefundID,
 		&i.Carrier,
 		&i.InvoiceNumber,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.RefusedRefundIds,
 	)
 	return i, err
 }
 
+const takeQuotaReturns = `-- name: TakeQuotaReturns :exec
+WITH taken AS (
+    DELETE FROM ordering.quota_returns WHERE order_id = ANY($1::uuid[]) RETURNING order_id, account_id
+), returned AS (
+    SELECT t.account_id, l.product_id, sum(l.quantity)::bigint AS quantity
+    FROM taken t JOIN ordering.order_lines l USING (order_id) GROUP BY t.account_id, l.product_id
+)
+UPDATE ordering.purchase_quotas q SET quantity = q.quantity - r.quantity
+FROM returned r WHERE q.account_id = r.account_id AND q.product_id = r.product_id
+`
+
+// The shoppers are locked. What somebody else took meanwhile is not taken twice.
+func (q *Queries) TakeQuotaReturns(ctx context.Context, db DBTX, orderIds []uuid.UUID) error {
+	_, err := db.Exec(ctx, takeQuotaReturns, orderIds)
+	return err
+}
+
 const takeStep = `-- name: TakeStep :one
-UPDATE ordering.orders SET step = step + 1, updated_at = $1 WHERE id = $2 AND step = $3 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_by, cancel_key, cancel_hash, cancel_reason, refused_refund_id, carrier, invoice_number, created_at, updated_at
+UPDATE ordering.orders SET step = step + 1, updated_at = $1 WHERE id = $2 AND step = $3 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids
 `
 
 type TakeStepParams struct {
@@ -893,15 +858,12 @@ func (q *Queries) TakeStep(ctx context.Context, db DBTX, arg TakeStepParams) (Or
 		&i.Refusal,
 		&i.ExpiresAt,
 		&i.AttendAt,
-		&i.CancelBy,
-		&i.CancelKey,
-		&i.CancelHash,
 		&i.CancelReason,
-		&i.RefusedRefundID,
 		&i.Carrier,
 		&i.InvoiceNumber,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.RefusedRefundIds,
 	)
 	return i, err
 }

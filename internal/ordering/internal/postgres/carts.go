@@ -4,6 +4,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -65,22 +66,33 @@ func (c *Carts) Remove(ctx context.Context, account, product uuid.UUID) error {
 	})
 }
 
-// Take implements app.Carts. Most orders come without a cart, and cost one look.
-func (c *Carts) Take(ctx context.Context, account uuid.UUID, bought map[uuid.UUID]int64) error {
-	lines, err := c.Lines(ctx, account)
-	if err != nil || len(lines) == 0 {
+// Take implements app.Carts. Most orders come without a cart: all of them together cost one look.
+func (c *Carts) Take(ctx context.Context, bought []app.Bought) error {
+	accounts := make([]uuid.UUID, len(bought))
+	for i, b := range bought {
+		accounts[i] = b.AccountID
+	}
+	filled, err := c.sql.AccountsWithCarts(ctx, c.pool, accounts)
+	if err != nil || len(filled) == 0 {
 		return err
 	}
-	return c.change(ctx, account, func(tx pgx.Tx) error {
-		for product, quantity := range bought {
-			if err := c.sql.RemoveBoughtCartLine(ctx, tx, db.RemoveBoughtCartLineParams{AccountID: account, ProductID: product, Quantity: quantity}); err != nil {
-				return err
-			}
-			if err := c.sql.LowerCartLine(ctx, tx, db.LowerCartLineParams{AccountID: account, ProductID: product, Quantity: quantity}); err != nil {
-				return err
+	now := c.clock()
+	return pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
+		live, err := c.sql.LockCarts(ctx, tx, db.LockCartsParams{AccountIds: filled, Now: now})
+		if err != nil || len(live) == 0 {
+			return err
+		}
+		var owners, products []uuid.UUID
+		var quantities []int64
+		for _, b := range bought {
+			if slices.Contains(live, b.AccountID) {
+				owners, products, quantities = append(owners, b.AccountID), append(products, b.ProductID), append(quantities, b.Quantity)
 			}
 		}
-		return nil
+		if err := db.TakeFromCarts(ctx, tx, owners, products, quantities); err != nil {
+			return err
+		}
+		return c.sql.KeepCarts(ctx, tx, db.KeepCartsParams{AccountIds: live, ExpiresAt: now.Add(app.CartTTL)})
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,14 +126,43 @@ func (c *Carts) Remove(ctx context.Context, account, product uuid.UUID) error {
 	return unavailable(remove.Run(ctx, c.client, []string{key(account)}, product.String(), c.ttl.Milliseconds()).Err())
 }
 
-// Take implements app.Carts.
-func (c *Carts) Take(ctx context.Context, account uuid.UUID, bought map[uuid.UUID]int64) error {
-	args := make([]any, 1, 1+2*len(bought))
-	args[0] = c.ttl.Milliseconds()
-	for product, quantity := range bought {
-		args = append(args, product.String(), quantity)
+// Take implements app.Carts, in one round trip. A node that has not seen the script yet is sent it.
+func (c *Carts) Take(ctx context.Context, bought []app.Bought) error {
+	args := map[uuid.UUID][]any{}
+	for _, b := range bought {
+		if args[b.AccountID] == nil {
+			args[b.AccountID] = []any{c.ttl.Milliseconds()}
+		}
+		args[b.AccountID] = append(args[b.AccountID], b.ProductID.String(), b.Quantity)
 	}
-	return unavailable(take.Run(ctx, c.client, []string{key(account)}, args...).Err())
+	run := func(accounts []uuid.UUID, script func(p redis.Scripter, keys []string, args []any) *redis.Cmd) (unseen []uuid.UUID, err error) {
+		commands := make([]*redis.Cmd, len(accounts))
+		_, err = c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, a := range accounts {
+				commands[i] = script(p, []string{key(a)}, args[a])
+			}
+			return nil
+		})
+		for i, command := range commands {
+			switch {
+			case redis.HasErrorPrefix(command.Err(), "NOSCRIPT"):
+				unseen = append(unseen, accounts[i])
+			case command.Err() != nil:
+				return nil, command.Err()
+			}
+		}
+		if len(unseen) > 0 {
+			err = nil
+		}
+		return unseen, err
+	}
+	unseen, err := run(slices.Collect(maps.Keys(args)), func(p redis.Scripter, keys []string, args []any) *redis.Cmd {
+		return take.EvalSha(ctx, p, keys, args...)
+	})
+	if err == nil && len(unseen) > 0 {
+		_, err = run(unseen, func(p redis.Scripter, keys []string, args []any) *redis.Cmd { return take.Eval(ctx, p, keys, args...) })
+	}
+	return unavailable(err)
 }
 
 // Clear implements app.Carts.

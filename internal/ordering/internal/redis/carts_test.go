@@ -56,6 +56,6 @@ func TestRedisIsAway(t *testing.T) {
 	require.ErrorIs(t, err, ordering.ErrCartUnavailable)
 	require.ErrorIs(t, carts.Put(t.Context(), uuid.New(), app.CartLine{ProductID: uuid.New(), Quantity: 1}), ordering.ErrCartUnavailable)
 	require.ErrorIs(t, carts.Remove(t.Context(), uuid.New(), uuid.New()), ordering.ErrCartUnavailable)
-	require.ErrorIs(t, carts.Take(t.Context(), uuid.New(), map[uuid.UUID]int64{uuid.New(): 1}), ordering.ErrCartUnavailable)
+	require.ErrorIs(t, carts.Take(t.Context(), []app.Bought{{AccountID: uuid.New(), ProductID: uuid.New(), Quantity: 1}}), ordering.ErrCartUnavailable)
 	require.ErrorIs(t, carts.Clear(t.Context(), uuid.New()), ordering.ErrCartUnavailable)
 }

@@ -1,0 +1,238 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sasapick/shop/internal/ordering"
+	"github.com/sasapick/shop/internal/ordering/internal/db"
+	"github.com/sasapick/shop/internal/platform/books"
+)
+
+// Graces of the books: how long what is under way may take beyond its time.
+const (
+	gracePending   = 5 * time.Minute  // after a pending order became the job's
+	graceUnpaid    = 15 * time.Minute // after an order's time to be paid is over: the gateway may have to be asked
+	graceCanceling = time.Hour        // after an order was canceled: the money has to go back
+	rest           = time.Minute      // after an order changed, for the other modules to have heard of it
+)
+
+// keptEvents is for how long an event is certainly in the outbox.
+const keptEvents = 48 * time.Hour
+
+// Books are what must hold of the module's books, and between them and those of the catalog and of payments.
+func Books(s *Service) []books.Invariant {
+	b := ledger{s}
+	return []books.Invariant{
+		b.since("orders.sums", "an order's lines and its shipping sum to its total, which is due", b.sums),
+		b.since("orders.timeline", "an order's timeline has no gap, and its last row is the order's state", b.timelines),
+		b.since("orders.transitions", "an order went no way that is not in the table of transitions", b.transitions),
+		b.since("orders.events", "an order's version is the number of its events, and none is missing", b.events),
+		{Module: "ordering", Name: "quotas.sum", Says: "what counts against a customer's limit is what the customer's orders that are not dead have", Check: b.quotas},
+		b.now("orders.pending", "no order is being placed for long", b.pending),
+		b.now("orders.unpaid", "no order waits for its payment long after its time", b.unpaid),
+		b.now("orders.canceling", "no order is being canceled for long", b.cancelings),
+		{Module: "ordering", Name: "holds.orders", Says: "an order holds its lines of the stock while it waits, has used them once it is paid, and holds nothing when it is dead", Check: b.holds, Settles: true},
+		{Module: "ordering", Name: "holds.open", Says: "what is held of the stock is held for an order that lives", Check: b.openHolds, Settles: true},
+		{Module: "ordering", Name: "money.orders", Says: "what was paid for an order and not given back is what it is due, and nothing for one that is unpaid or dead", Check: b.money, Settles: true},
+	}
+}
+
+// ledger looks at the books of a service.
+type ledger struct{ *Service }
+
+// look names what is wrong with a page of orders, all of it read at one instant.
+type look func(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]books.Mismatch, error)
+
+// since is an invariant of what changes only with an order's events. What changes with none, as when a manager begins to pack, is
+// looked at with the next one.
+func (l ledger) since(name, says string, look look) books.Invariant {
+	return books.Invariant{Module: "ordering", Name: name, Says: says, Check: func(ctx context.Context, from string) (found books.Finding, err error) {
+		since, through, err := books.Span(from, time.Time{})
+		if err != nil {
+			return found, err
+		}
+		found.Through = through.String()
+		return found, l.read(ctx, func(tx pgx.Tx) error {
+			return l.pages(ctx, tx, since, func(ids []uuid.UUID) (bool, error) {
+				found.Looked += int64(len(ids))
+				wrong, err := look(ctx, tx, ids)
+				if err != nil {
+					return false, fmt.Errorf("look: %w", err)
+				}
+				found.Wrong = append(found.Wrong, wrong...)
+				found.Wrong = found.Wrong[:min(len(found.Wrong), books.MostWrong)]
+				return len(found.Wrong) < books.MostWrong, nil
+			})
+		})
+	}}
+}
+
+// bookPage is how many orders are looked at, or asked about, at once.
+const bookPage = 1_000
+
+// pages hands out the ids of orders that were made, or of which an event was made, from an id on, until look has seen enough.
+func (l ledger) pages(ctx context.Context, from db.DBTX, since uuid.UUID, look func(ids []uuid.UUID) (more bool, err error)) error {
+	if since != uuid.Nil {
+		changed, err := l.sql.ChangedOrders(ctx, from, since)
+		if err != nil {
+			return fmt.Errorf("find orders: %w", err)
+		}
+		for ids := range slices.Chunk(changed, bookPage) {
+			if more, err := look(ids); err != nil || !more {
+				return err
+			}
+		}
+		return nil
+	}
+	for after := uuid.Nil; ; {
+		ids, err := l.sql.OrdersAfter(ctx, from, db.OrdersAfterParams{After: after, AtMost: bookPage})
+		if err != nil {
+			return fmt.Errorf("find orders: %w", err)
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		if more, err := look(ids); err != nil || !more {
+			return err
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+// now is an invariant of what is not settled, which is never much.
+func (l ledger) now(name, says string, look func(ctx context.Context, tx pgx.Tx, now time.Time) ([]books.Mismatch, error)) books.Invariant {
+	return books.Invariant{Module: "ordering", Name: name, Says: says, Check: func(ctx context.Context, _ string) (found books.Finding, err error) {
+		return found, l.read(ctx, func(tx pgx.Tx) error {
+			if found.Looked, err = l.sql.CountUnsettled(ctx, tx); err != nil {
+				return fmt.Errorf("count: %w", err)
+			}
+			if found.Wrong, err = look(ctx, tx, l.clock()); err != nil {
+				return fmt.Errorf("look: %w", err)
+			}
+			return nil
+		})
+	}}
+}
+
+// read reads at one instant. A page is reached through indexes, however young the statistics are.
+func (l ledger) read(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return books.Snapshot(ctx, l.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil {
+			return fmt.Errorf("prepare to look: %w", err)
+		}
+		return fn(tx)
+	})
+}
+
+// each makes mismatches of the rows that are wrong.
+func each[R any](rows []R, err error, wrong func(r R) books.Mismatch) ([]books.Mismatch, error) {
+	var all []books.Mismatch
+	for _, r := range rows {
+		all = append(all, wrong(r))
+	}
+	return all, err
+}
+
+func (l ledger) sums(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]books.Mismatch, error) {
+	rows, err := l.sql.OrdersOffSum(ctx, tx, ids)
+	return each(rows, err, func(r db.OrdersOffSumRow) books.Mismatch {
+		return books.Wrong(r.ID, "its lines are worth %d won; its items %d, its shipping %d, its total %d, and %d are due", r.LinesWon, r.ItemsWon, r.ShippingWon, r.TotalWon, r.DueWon)
+	})
+}
+
+func (l ledger) timelines(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]books.Mismatch, error) {
+	rows, err := l.sql.TimelinesOff(ctx, tx, ids)
+	return each(rows, err, func(r db.TimelinesOffRow) books.Mismatch {
+		return books.Wrong(r.ID, "it is %s after %d steps; its timeline has %d, %d of which do not hang together, and ends with %q", r.State, r.Step, r.Rows, r.Torn, r.Last)
+	})
+}
+
+func (l ledger) transitions(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]books.Mismatch, error) {
+	legal, _ := ways()
+	rows, err := l.sql.IllegalSteps(ctx, tx, db.IllegalStepsParams{Ids: ids, Legal: legal})
+	return each(rows, err, func(r db.IllegalStepsRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "step %d leads from %q to %s", r.Step, r.FromState, r.ToState)
+	})
+}
+
+// ways are the table of transitions as the books read it: all of it, and those that publish an event.
+func ways() (legal, told []string) {
+	for _, t := range transitions {
+		way := string(t.from) + ">" + string(t.to)
+		legal = append(legal, way)
+		if t.event != nil {
+			told = append(told, way)
+		}
+	}
+	return legal, told
+}
+
+func (l ledger) events(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]books.Mismatch, error) {
+	_, told := ways()
+	rows, err := l.sql.EventsOff(ctx, tx, db.EventsOffParams{Ids: ids, Told: told, YoungSince: l.clock().Add(-keptEvents)})
+	return each(rows, err, func(r db.EventsOffRow) books.Mismatch {
+		return books.Wrong(r.ID, "version %d after %d steps that publish; %d events are kept, from version %d to %d", r.Version, r.Steps, r.Events, r.First, r.Last)
+	})
+}
+
+// quotas looks at all that the shoppers of the orders have, once for each of them.
+func (l ledger) quotas(ctx context.Context, from string) (found books.Finding, err error) {
+	since, through, err := books.Span(from, time.Time{})
+	if err != nil {
+		return found, err
+	}
+	found.Through = through.String()
+	return found, l.read(ctx, func(tx pgx.Tx) error {
+		shoppers := map[uuid.UUID]bool{}
+		err := l.pages(ctx, tx, since, func(ids []uuid.UUID) (bool, error) {
+			accounts, err := l.sql.ShoppersOf(ctx, tx, ids)
+			for _, a := range accounts {
+				shoppers[a] = true
+			}
+			return true, err
+		})
+		if err != nil {
+			return fmt.Errorf("find shoppers: %w", err)
+		}
+		found.Looked = int64(len(shoppers))
+		for accounts := range slices.Chunk(slices.Collect(maps.Keys(shoppers)), bookPage) {
+			rows, err := l.sql.QuotasOff(ctx, tx, accounts)
+			if err != nil {
+				return fmt.Errorf("look: %w", err)
+			}
+			for _, r := range rows {
+				note(&found, r.AccountID, "%d pieces of product %s are counted, and its orders have %d", r.Counted, r.ProductID, r.Living)
+			}
+		}
+		return nil
+	})
+}
+
+func (l ledger) pending(ctx context.Context, tx pgx.Tx, now time.Time) ([]books.Mismatch, error) {
+	before := now.Add(-l.config.RecoverAfter - gracePending)
+	rows, err := l.sql.PendingSince(ctx, tx, db.PendingSinceParams{Before: before, AtMost: books.MostWrong})
+	return each(rows, err, func(r db.PendingSinceRow) books.Mismatch {
+		return books.Wrong(r.ID, "is being placed since %s", r.Since.UTC().Format(time.RFC3339))
+	})
+}
+
+func (l ledger) unpaid(ctx context.Context, tx pgx.Tx, now time.Time) ([]books.Mismatch, error) {
+	rows, err := l.sql.UnpaidSince(ctx, tx, db.UnpaidSinceParams{Before: now.Add(-graceUnpaid), AtMost: books.MostWrong})
+	return each(rows, err, func(r db.UnpaidSinceRow) books.Mismatch {
+		return books.Wrong(r.ID, "was to be paid until %s", r.Since.UTC().Format(time.RFC3339))
+	})
+}
+
+func (l ledger) cancelings(ctx context.Context, tx pgx.Tx, now time.Time) ([]books.Mismatch, error) {
+	rows, err := l.sql.CancelingSince(ctx, tx, db.CancelingSinceParams{Before: now.Add(-graceCanceling), AtMost: books.MostWrong})
+	return each(rows, err, func(r db.CancelingSinceRow) books.Mismatch {
+		return books.Wrong(r.ID, "is being %s since %s", ordering.StateCanceled, r.Since.UTC().Format(time.RFC3339))
+	})
+}
