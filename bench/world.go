@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sasapick/shop/internal/catalog/catalogfx"
+	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/config"
+	"github.com/sasapick/shop/internal/platform/embedded"
+	"github.com/sasapick/shop/internal/platform/pg"
+)
+
+const (
+	products = 10_000
+	shoppers = 10_000
+	stock    = 1_000_000_000 // of each product
+)
+
+// world is what is measured in: a database that is made for it, with goods that never run out and shoppers with an address each.
+type world struct {
+	settings   settings
+	folder     string             // of logs and of what the processes hand each other
+	own        *embedded.Postgres // nil: the server is somebody's
+	admin      *pgx.Conn          // to the server, not to the database
+	postmaster int                // 0: it cannot be seen from here
+	name       string
+	url        string
+	goods      []good
+	people     []person
+}
+
+type good struct {
+	id       uuid.UUID
+	priceWon int64
+}
+
+type person struct {
+	id, address uuid.UUID
+	token       string
+}
+
+func newWorld(ctx context.Context, s settings) (_ *world, err error) {
+	w := &world{settings: s, name: "shop_bench_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]}
+	defer func() {
+		if err != nil {
+			_ = w.close()
+		}
+	}()
+	if w.folder, err = os.MkdirTemp("", "shop-bench-"); err != nil {
+		return nil, fmt.Errorf("make a folder: %w", err)
+	}
+	server := s.Database
+	if server == "" {
+		if err := os.Chmod(w.folder, 0o711); err != nil { // a PostgreSQL that root starts is somebody else
+			return nil, fmt.Errorf("open the folder: %w", err)
+		}
+		w.own, err = embedded.StartPostgres(ctx, embedded.PostgresOptions{
+			Dir: filepath.Join(w.folder, "postgres"), Settings: map[string]string{"max_connections": "400"},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("start PostgreSQL: %w", err)
+		}
+		server = w.own.URL()
+	}
+	if w.admin, err = pgx.Connect(ctx, server); err != nil {
+		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
+	}
+	if err := w.requireDisk(ctx); err != nil {
+		return nil, err
+	}
+	_, w.postmaster = w.dataFolder(ctx)
+	u, err := url.Parse(server)
+	if err != nil {
+		return nil, fmt.Errorf("read the database's URL: %w", err)
+	}
+	if _, err := w.admin.Exec(ctx, `CREATE DATABASE `+w.name); err != nil {
+		return nil, fmt.Errorf("make a database: %w", err)
+	}
+	u.Path = "/" + w.name
+	w.url = u.String()
+	if err := pg.MigrateAll(ctx, w.url, nil, config.Modules); err != nil {
+		return nil, fmt.Errorf("make the schemas: %w", err)
+	}
+	return w, w.populate(ctx)
+}
+
+// requireDisk refuses a server that answers before its disk does: its figures would be another shop's.
+func (w *world) requireDisk(ctx context.Context) error {
+	for setting, bad := range map[string]string{"fsync": "off", "synchronous_commit": "off"} {
+		var is string
+		if err := w.admin.QueryRow(ctx, `SELECT current_setting($1)`, setting).Scan(&is); err != nil {
+			return fmt.Errorf("read %s: %w", setting, err)
+		}
+		if is == bad {
+			return fmt.Errorf("%s is off on this PostgreSQL: nothing that is measured on it would be kept", setting)
+		}
+	}
+	return nil
+}
+
+func (w *world) populate(ctx context.Context) error {
+	d, err := pg.OpenAll(ctx, w.url, nil, []string{"catalog"}, pg.Config{MaxConns: 2})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := catalogfx.NewSeeder(d).Seed(ctx, products, nil); err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, w.url)
+	if err != nil {
+		return fmt.Errorf("reach the database: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, statement := range []string{
+		`UPDATE catalog.products SET limit_per_customer = 0`,
+		fmt.Sprintf(`INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, reason, at)
+			SELECT gen_random_uuid(), id, 'receive', %d - on_hand, 'for a measurement', now() FROM catalog.pools`, stock),
+		fmt.Sprintf(`UPDATE catalog.pools SET on_hand = %d`, stock),
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("stock up: %w", err)
+		}
+	}
+	rows, err := conn.Query(ctx, `SELECT id, price_won FROM catalog.products ORDER BY id`)
+	if err != nil {
+		return fmt.Errorf("read the products: %w", err)
+	}
+	w.goods, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (g good, err error) { return g, row.Scan((*[16]byte)(&g.id), &g.priceWon) })
+	if err != nil {
+		return fmt.Errorf("read the products: %w", err)
+	}
+	if err := w.register(ctx, conn); err != nil {
+		return err
+	}
+	for _, statement := range []string{`VACUUM`, `ANALYZE`} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("tidy up: %w", err)
+		}
+	}
+	return nil
+}
+
+// register makes accounts with an address and a token that outlives the measurement.
+func (w *world) register(ctx context.Context, conn *pgx.Conn) error {
+	now := time.Now().UTC()
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	kid := uuid.NewString()
+	if _, err := conn.Exec(ctx, `INSERT INTO accounts.signing_keys (generation, kid, seed, created_at, active_from) VALUES (1, $1, $2, $3, $3)`,
+		kid, private.Seed(), now.Add(-time.Minute)); err != nil {
+		return fmt.Errorf("keep the key: %w", err)
+	}
+	w.people = make([]person, shoppers)
+	accounts, addresses := make([][]any, shoppers), make([][]any, shoppers)
+	for i := range w.people {
+		p := person{id: uuid.Must(uuid.NewV7()), address: uuid.Must(uuid.NewV7())}
+		if p.token, err = auth.Sign(private, kid, auth.Principal{AccountID: p.id, SessionID: uuid.New(), Role: auth.Shopper}, now, 24*time.Hour); err != nil {
+			return fmt.Errorf("sign a token: %w", err)
+		}
+		w.people[i] = p
+		accounts[i] = []any{[16]byte(p.id), 1, fmt.Sprintf("shopper-%d@example.com", i), "김지은", "$argon2id$none", "shopper", "active", now, now, now}
+		addresses[i] = []any{[16]byte(p.address), [16]byte(p.id), "집", "김지은", "010-1234-5678", "04524", "세종대로 110", "101동 1001호", true, now, now}
+	}
+	for _, copied := range []struct {
+		table   string
+		columns []string
+		rows    [][]any
+	}{
+		{"accounts", []string{"id", "version", "email", "name", "password_hash", "role", "state", "tokens_from", "created_at", "updated_at"}, accounts},
+		{"addresses", []string{"id", "account_id", "alias", "recipient", "phone", "zipcode", "line1", "line2", "is_default", "created_at", "updated_at"}, addresses},
+	} {
+		if _, err := conn.CopyFrom(ctx, pgx.Identifier{"accounts", copied.table}, copied.columns, pgx.CopyFromRows(copied.rows)); err != nil {
+			return fmt.Errorf("copy %s: %w", copied.table, err)
+		}
+	}
+	return nil
+}
+
+// forget empties the outboxes, so that nobody publishes what another measurement left.
+func (w *world) forget(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, w.url)
+	if err != nil {
+		return fmt.Errorf("reach the database: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, m := range config.Modules {
+		if _, err := conn.Exec(ctx, `TRUNCATE `+m+`.outbox`); err != nil {
+			return fmt.Errorf("empty an outbox: %w", err)
+		}
+	}
+	return nil
+}
+
+// close drops the database, whatever became of the measurement.
+func (w *world) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var errs []error
+	if w.admin != nil {
+		_, err := w.admin.Exec(ctx, `DROP DATABASE IF EXISTS `+w.name+` WITH (FORCE)`)
+		errs = append(errs, err, w.admin.Close(ctx))
+	}
+	if w.own != nil {
+		errs = append(errs, w.own.Stop(ctx))
+	}
+	if w.folder != "" {
+		errs = append(errs, os.RemoveAll(w.folder))
+	}
+	return errors.Join(errs...)
+}
