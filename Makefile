@@ -15,6 +15,14 @@ build: ## The binary: bin/shop
 test: ## All tests; those of real engines run where SHOP_TEST_DATABASE_URL, _REDIS_URL and _KAFKA_BROKERS say
 	go test ./...
 
+.PHONY: bench
+bench: ## Orders and reads a second on SHOP_TEST_DATABASE_URL, into docs/benchmarks.md
+	go run ./bench all
+
+.PHONY: crash
+crash: ## The shop killed at each of its failpoints in turn, under a crowd, on both buses
+	SHOP_CRASH_FULL=1 go test -tags failpoints -run TestFailpoints -count=1 -timeout 90m -v ./cmd/shop
+
 .PHONY: generate
 generate: bin/sqlc ## Go from the SQL of every module
 	bin/sqlc generate

@@ -59,10 +59,8 @@ func openGround(ctx context.Context, c config.Config, attach bool) (_ *ground, e
 	}
 	unlock, err := embedded.LockDir(g.config.DataDir)
 	if err != nil {
-		if attach && c.DatabaseURL == "" {
-			if lent := g.attach(ctx); lent == nil {
-				return g, nil
-			}
+		if attach && g.attach(ctx) == nil {
+			return g, nil
 		}
 		return nil, err
 	}
@@ -141,8 +139,12 @@ func (g *ground) lend() error {
 	return nil
 }
 
-// attach takes the database of the shop that holds the data folder.
+// attach takes the database of the shop that holds the data folder, where that is embedded, and leaves the folder alone.
 func (g *ground) attach(ctx context.Context) error {
+	if g.config.DatabaseURL != "" {
+		g.config.DataDir = ""
+		return nil
+	}
 	b, err := os.ReadFile(g.loanPath())
 	if err != nil {
 		return fmt.Errorf("read the running shop's loan: %w", err)

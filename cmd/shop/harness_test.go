@@ -37,8 +37,10 @@ import (
 // embedded. What is asked goes straight to its handler.
 type inProcess struct {
 	shop
-	pool *pgxpool.Pool // of the superuser: what no operation can bring about is written with it
-	log  *lockedBuffer
+	config config.Config
+	pool   *pgxpool.Pool // of the superuser: what no operation can bring about is written with it
+	log    *lockedBuffer
+	stop   func() // also the end of the test stops it
 
 	accounts int
 }
@@ -55,7 +57,7 @@ func newInProcess(t *testing.T) *inProcess {
 	c.AdminEmail, c.AdminPassword = "admin@shop.test", adminPassword
 	c.SignInsPerAddress, c.SignInsPerAccount, c.SignUpsPerAddress = 1_000_000, 1_000_000, 1_000_000
 
-	s := &inProcess{log: &lockedBuffer{}}
+	s := &inProcess{config: c, log: &lockedBuffer{}}
 	g := &ground{config: c, log: telemetry.Logger(s.log, "json", "info")}
 	app := fx.New(
 		wire(c, g.log), platformfx.Workers(events()),
@@ -64,10 +66,13 @@ func newInProcess(t *testing.T) *inProcess {
 	)
 	require.NoError(t, app.Err())
 	require.NoError(t, app.Start(t.Context()))
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
 		defer cancel()
 		require.NoError(t, app.Stop(ctx))
+	})
+	t.Cleanup(func() {
+		s.stop()
 		if t.Failed() {
 			t.Logf("the shop's log, without what went well:\n%s", tail(s.log.failures(), 8000))
 		}

@@ -18,9 +18,11 @@ type cli struct {
 	Serve        serveCommand        `cmd:"" default:"withargs" help:"Open the shop (what happens without a command)."`
 	Migrate      migrateCommand      `cmd:"" help:"Bring every schema up to date, and end."`
 	Seed         seedCommand         `cmd:"" help:"Fill the catalogue with products: the same number gives the same catalogue."`
+	Audit        auditCommand        `cmd:"" help:"Audit the books, of a shop that runs or not. Ends with 1 unless they balance."`
 	Admin        adminCommand        `cmd:"" help:"Make an admin, or give one a new password."`
 	Doctor       doctorCommand       `cmd:"" help:"Say of each part where it is, what it is and whether it works."`
 	Reset        resetCommand        `cmd:"" help:"Remove the embedded data. Asks first."`
+	Events       eventsCommand       `cmd:"" help:"Watch the events between the modules."`
 	TossEmulator tossEmulatorCommand `cmd:"" help:"Run the emulator of Toss Payments alone."`
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 }

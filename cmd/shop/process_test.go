@@ -14,20 +14,27 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sasapick/shop/internal/platform/failpoint"
 )
 
-// binary is the command, built once for the tests that run it as a process of its own.
+// binary is the command, built once for the tests that run it as a process of its own, with failpoints where the tests are.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "shop-test-bin-")
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "shop")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	args := []string{"build", "-o", path}
+	if failpoint.Enabled {
+		args = append(args, "-tags", "failpoints")
+	}
+	out, err := exec.Command("go", append(args, ".")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the command: %w\n%s", err, out)
 	}
@@ -67,6 +74,16 @@ const adminPassword = "correct horse battery"
 
 func (p *process) start() {
 	p.t.Helper()
+	p.launch()
+	p.await("the shop to open", func() bool {
+		require.False(p.t, p.ended(), "the shop ended: %s", p.log)
+		return p.ready()
+	})
+}
+
+// launch starts the process and does not wait.
+func (p *process) launch() {
+	p.t.Helper()
 	path, err := binary()
 	require.NoError(p.t, err)
 	p.log, p.done = &lockedBuffer{}, make(chan struct{})
@@ -75,19 +92,24 @@ func (p *process) start() {
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	require.NoError(p.t, p.cmd.Start())
 	go func(cmd *exec.Cmd, done chan struct{}) { _ = cmd.Wait(); close(done) }(p.cmd, p.done)
-	p.await("the shop to open", func() bool {
-		select {
-		case <-p.done:
-			require.FailNow(p.t, "the shop ended", p.log.String())
-		default:
-		}
-		response, err := http.Get(p.base + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer func() { _ = response.Body.Close() }()
-		return response.StatusCode == http.StatusOK
-	})
+}
+
+func (p *process) ready() bool {
+	response, err := http.Get(p.base + "/readyz")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }()
+	return response.StatusCode == http.StatusOK
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // environment is nothing of this process's but where programs are.
@@ -102,6 +124,12 @@ func (p *process) environment() []string {
 // kill is kill -9, and waits until the process is gone.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// stop ends the process as an operator does, and waits until it is gone.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.done
 }
 

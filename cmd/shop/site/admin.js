@@ -8,7 +8,7 @@ function fail(e) {
   toast(e.code === "auth.forbidden" ? "This needs a higher role." : e.message, true);
 }
 const send = (method, path, body, headers) => session.send(method, path, { body, headers });
-const numbers = ["Total", "Price", "On hand", "Reserved", "Pieces", "Each", "Amount", "Refunded"];
+const numbers = ["Total", "Price", "On hand", "Reserved", "Pieces", "Each", "Amount", "Refunded", "To publish", "To hear", "Parked", "Partition", "Taken", "Of", "Left"];
 const head = (heads) => el("thead", {}, el("tr", {}, heads.map((h) => el(numbers.includes(h) ? "th.num" : "th", { scope: "col" }, h))));
 const table = (heads, rows) => el("div.scroll", {}, el("table", {}, head(heads), el("tbody", {}, rows)));
 const badge = (s) => el(`span.state.${s}`, {}, s);
@@ -128,16 +128,67 @@ const areas = {
     async list() {
       const bus = await session.get("/admin/bus");
       const again = () => areas.bus.list();
-      const parts = [];
-      for (const m of bus.items) {
-        if (!m.parked) continue;
-        const { items } = await session.get(`/admin/bus/${m.module}/parked`);
-        parts.push(el("h2", {}, `Parked in ${m.module}`), table(["Event", "Key", "Why", ""], items.map((p) => el("tr", {}, el("td", {}, p.type), el("td.muted", {}, p.key), el("td", {}, p.reason),
-          el("td", {}, el("button", { onclick: guard(async () => { await send("POST", `/admin/bus/${m.module}/parked/${p.event_id}/replay`); await again(); }) }, "Replay"))))));
-      }
-      const lag = (m) => m.positions_error || String(m.positions.reduce((n, p) => n + p.lag, 0));
-      show(el("h1", {}, "Bus"), table(["Module", "To publish", "Oldest", "To hear", "Parked"], bus.items.map((m) => el("tr", {},
-        el("td", {}, m.module), el("td", {}, String(m.unpublished)), el("td.muted", {}, m.unpublished ? `${m.unpublished_age_ms} ms` : ""), el("td", {}, lag(m)), el("td", {}, String(m.parked))))), parts);
+      const minute = 60_000; // what is older than that is late
+      const ago = (ms) => [[86_400_000, "d"], [3_600_000, "h"], [minute, "min"], [1000, "s"], [1, "ms"]].reduce((found, [unit, name]) => found || (ms >= unit && `${Math.floor(ms / unit)} ${name}`), "");
+      const age = (ms) => ms > minute ? el("span.state.wrong", {}, `late: ${ago(ms)}`) : ago(ms);
+      const oldest = (m) => Math.max(0, ...m.positions.map((p) => p.age_ms));
+      const left = (m) => m.positions.reduce((n, p) => n + p.lag, 0);
+      const count = (n) => n.toLocaleString("en");
+      const cell = (...children) => el("td.num", {}, ...children);
+      const troubles = bus.items.flatMap((m) => [
+        m.unpublished_age_ms > minute && `${m.module} has not published for ${ago(m.unpublished_age_ms)}`,
+        oldest(m) > minute && `${m.module} has not heard for ${ago(oldest(m))}`,
+        m.positions_error && `how far ${m.module} has heard is not known`,
+        m.parked && `${m.module} has parked ${count(m.parked)}`,
+      ].filter(Boolean));
+      const parked = await Promise.all(bus.items.filter((m) => m.parked).map((m) => areas.bus.parked(m.module, again)));
+      const places = (m) => el("details", {}, el("summary", {}, `Positions of ${m.module}`), table(["Topic", "Partition", "Taken", "Of", "Left", "Oldest"], m.positions.map((p) => el("tr", {},
+        el("td", {}, p.topic), cell(String(p.partition)), cell(count(p.done)), cell(count(p.end)), cell(count(p.lag)), el("td", {}, age(p.age_ms))))));
+      show(el("h1", {}, "Bus"),
+        el("p", { role: "status" }, el(`span.state.${troubles.length ? "wrong" : "sound"}`, {}, troubles.length ? "alert" : "well"), ` ${troubles.length ? `${troubles.join(", ")}.` : "Every event is on time, and none is parked."}`),
+        el("div.row", {}, el("button", { onclick: guard(again) }, "Look again")),
+        table(["Module", "To publish", "Since", "To hear", "Since", "Parked"], bus.items.map((m) => el("tr", {},
+          el("td", {}, m.module), cell(count(m.unpublished)), el("td", {}, age(m.unpublished_age_ms)),
+          cell(m.positions_error ? el("span.state.wrong", { title: m.positions_error }, "unknown") : count(left(m))), el("td", {}, age(oldest(m))),
+          cell(m.parked ? el("span.state.wrong", {}, count(m.parked)) : "0")))),
+        parked.flat(),
+        el("h2", {}, "Positions"), bus.items.map((m) => m.positions_error ? el("p.muted", {}, `${m.module}: ${m.positions_error}`) : m.positions.length ? places(m) : el("p.muted", {}, `${m.module} hears nothing.`)),
+        bus.abandoned.length > 0 && [el("h2", {}, "Abandoned"), el("p.muted", {}, "Nobody reads on from here: what a removed module or subscription has left. Its events are kept for 30 days."),
+          table(["Group", "Topic", "Left", "Oldest"], bus.abandoned.map((p) => el("tr", {}, el("td", {}, p.group), el("td", {}, p.topic), cell(count(p.lag)), el("td", {}, age(p.age_ms)))))]);
+    },
+    // parked is what a module has parked, a page at a time.
+    async parked(module, again) {
+      const path = `/admin/bus/${module}/parked`;
+      const admin = JSON.parse(atob(session.tokens.access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).role === "admin";
+      const pretty = (data) => { try { return JSON.stringify(JSON.parse(data), null, 2); } catch { return data; } };
+      const replay = (p) => async () => {
+        const { body: r } = await send("POST", `${path}/${p.event_id}/replay`);
+        const done = `${r.done} ${r.done === 1 ? "event has" : "events have"} taken effect`;
+        await again();
+        toast(r.failed ? `${done}; the next one failed again: ${r.failed}` : `${done}; nothing of this key is parked any more.`, Boolean(r.failed));
+      };
+      const drop = (p) => async () => {
+        if (!confirm(`Drop ${p.type}, version ${p.aggregate_version} of ${p.key}?\n\n${module} will never see it. Later events of its key stay parked until they are replayed.`)) return;
+        await send("DELETE", `${path}/${p.event_id}`);
+        await again();
+        toast("Dropped.");
+      };
+      const row = (p) => el("tr", {},
+        el("td", {}, p.type, el("br"), el("span.muted", {}, `version ${p.aggregate_version} of `, el("code", {}, p.key)),
+          el("div.row", {}, el("button", { onclick: guard(replay(p)), "aria-label": `Replay the key of ${p.event_id}` }, "Replay"), admin && el("button", { onclick: guard(drop(p)), "aria-label": `Drop ${p.event_id}` }, "Drop…"))),
+        el("td", {}, p.reason, el("details", {}, el("summary", {}, "Payload"), el("pre", {}, pretty(p.data)), el("p.muted", {}, `event ${p.event_id}, occurred ${when(p.occurred_at)}`))),
+        el("td.muted", {}, when(p.parked_at)));
+      const body = el("tbody");
+      const more = el("button", { hidden: true, onclick: guard(() => load()) }, "More");
+      let cursor = "";
+      const load = async () => {
+        const page = await session.get(`${path}?limit=20${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+        body.append(...page.items.map(row));
+        cursor = page.next_cursor || "";
+        more.hidden = !cursor;
+      };
+      await load();
+      return [el("h2", {}, `Parked in ${module}`), el("div.scroll", {}, el("table", {}, head(["Event", "Why", "Parked since"]), body)), more];
     },
   },
 
@@ -152,6 +203,27 @@ const areas = {
           await send("PUT", `/admin/switches/${s.name}`, { enabled: !s.enabled, reason });
           await areas.switches.list();
         }) }, s.enabled ? "Turn off" : "Turn on"))))));
+    },
+  },
+
+  books: {
+    title: "Books",
+    async list() {
+      show(el("h1", {}, "Books"), el("p.muted", {}, "Looking at them…"));
+      const report = await session.get("/admin/audit");
+      const sentence = (says) => `${says[0].toUpperCase()}${says.slice(1)}.`;
+      const figures = (i) => `${i.looked.toLocaleString("en")} looked at · ${i.took_ms} ms · ${i.since ? `what changed since ${when(i.since)}` : "everything"}`;
+      const line = (i) => el("tr", {}, el("td", {}, badge(i.state)), el("td", {}, sentence(i.says), el("br"), el("span.muted", {}, `${i.id} · ${figures(i)}`),
+        i.reason && el("p", {}, `It is not known: ${i.reason}.`), i.wrong.length > 0 && el("ul", {}, i.wrong.map((m) => el("li", {}, el("code", {}, m.subject), ` ${m.detail}`)))));
+      const part = (title, items) => items.length > 0 && [el("h2", {}, title), el("table", {}, el("tbody", {}, items.map(line)))];
+      const bad = report.items.filter((i) => i.state !== "sound");
+      const modules = [...new Set(report.items.map((i) => i.module))];
+      const count = (s) => report.items.filter((i) => i.state === s).length;
+      const said = report.balanced ? `The books balance: all ${report.items.length} invariants hold.`
+        : count("wrong") ? `The books do not balance: ${count("wrong")} of ${report.items.length} invariants do not hold.` : "It is not known whether the books balance.";
+      show(el("h1", {}, "Books"), el("p", { role: "status" }, badge(report.balanced ? "sound" : count("wrong") ? "wrong" : "unknown"), ` ${said}`),
+        el("div.row", {}, el("button", { onclick: guard(() => areas.books.list()) }, "Look again"), el("span.muted", {}, `${when(report.at)} · took ${report.took_ms} ms`)),
+        part("To look into", bad), modules.map((m) => part(m, report.items.filter((i) => i.module === m && i.state === "sound"))).flat());
     },
   },
 

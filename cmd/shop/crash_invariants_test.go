@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sasapick/shop/internal/platform/config"
+)
+
+// heard are the events that each module hears.
+var heard = map[string][]string{
+	"accounts": {"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1"},
+	"catalog":  {"ordering.paid.v1", "ordering.rejected.v1", "ordering.expired.v1", "ordering.canceled.v1"},
+	"ordering": {"payments.captured.v1", "payments.refunded.v1", "payments.refund_refused.v1"},
+}
+
+// leftToDo are queries that find work which recovery has not done yet.
+func (w *world) leftToDo() map[string]string {
+	queries := map[string]string{
+		"orders under way":   `SELECT format('%s is %s', id, state) FROM ordering.orders WHERE state IN ('pending', 'canceling')`,
+		"payments under way": `SELECT format('attempt of %s is %s: %s', order_id, state, code) FROM payments.attempts WHERE state IN ('sent', 'awaiting_deposit')`,
+		"refunds under way":  `SELECT format('refund of %s is %s: %s', order_id, state, code) FROM payments.refunds WHERE state IN ('requested', 'sent')`,
+		"webhooks":           `SELECT transmission_id FROM payments.webhooks WHERE processed_at IS NULL`,
+		"settlements":        `SELECT format('%s of %s', action, order_id) FROM catalog.settlements`,
+		"marks":              `SELECT format('%s sold %s', product_id, sold) FROM catalog.product_marks`,
+	}
+	for _, m := range config.Modules {
+		queries["outbox of "+m] = `SELECT format('%s of %s', type, key) FROM ` + m + `.outbox WHERE published_at IS NULL`
+		queries["parked by "+m] = `SELECT format('%s of %s: %s', type, key, reason) FROM ` + m + `.parked`
+	}
+	for m, types := range heard {
+		for _, source := range []string{"ordering", "payments"} {
+			queries[fmt.Sprintf("events of %s that %s has not heard", source, m)] = fmt.Sprintf(`
+				SELECT format('%%s of %%s', o.type, o.key) FROM %s.outbox o
+				WHERE o.type IN ('%s') AND NOT EXISTS (SELECT FROM %s.inbox i WHERE i.event_id = o.event_id)`, source, strings.Join(types, "', '"), m)
+		}
+	}
+	return queries
+}
+
+// invariants are queries that find what must not be once the shop is at rest. What is not true of a row, or not known to be, is found.
+var invariants = map[string]string{
+	"an order and its payment": `
+		SELECT format('order %s is %s, its payment %s with %s of %s given back', o.id, o.state, p.state, p.refunded_won, p.amount_won)
+		FROM ordering.orders o LEFT JOIN payments.payments p ON p.order_id = o.id
+		WHERE CASE
+			WHEN o.state = 'awaiting_payment' THEN p.state = 'open'
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN p.state = 'captured' AND p.refunded_won = 0 AND p.amount_won = o.due_won
+			WHEN o.state IN ('expired', 'rejected') THEN coalesce(p.state, 'closed') = 'closed'
+			WHEN o.state = 'canceled' THEN p.state = 'closed' OR p.state = 'captured' AND p.refunded_won = p.amount_won
+		END IS NOT TRUE`,
+	"an order and what it holds": `
+		SELECT format('order %s is %s, its reservation %s', o.id, o.state, r.state)
+		FROM ordering.orders o LEFT JOIN catalog.reservations r ON r.order_id = o.id
+		WHERE CASE
+			WHEN o.state = 'awaiting_payment' THEN r.state = 'held'
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN r.state = 'used'
+			ELSE r.state = 'released'
+		END IS NOT TRUE`,
+	"a hold of nobody": `
+		SELECT format('reservation of %s is %s', r.order_id, r.state) FROM catalog.reservations r
+		WHERE NOT EXISTS (SELECT FROM ordering.orders o WHERE o.id = r.order_id)`,
+	"the lines of an order and of its hold": `
+		SELECT format('order %s: %s pieces of %s ordered, %s set aside', coalesce(l.order_id, r.order_id), l.quantity, coalesce(l.product_id, r.product_id), r.quantity)
+		FROM (SELECT l.* FROM ordering.order_lines l JOIN ordering.orders o ON o.id = l.order_id WHERE o.state <> 'rejected') l
+		FULL JOIN (SELECT r.* FROM catalog.reservation_lines r JOIN ordering.orders o ON o.id = r.order_id WHERE o.state <> 'rejected') r
+			ON r.order_id = l.order_id AND r.product_id = l.product_id
+		WHERE (l.quantity = r.quantity) IS NOT TRUE`,
+	"stock and its ledger": `
+		SELECT format('product %s: on hand %s, moved %s', p.id, p.on_hand, m.sum)
+		FROM catalog.pools p LEFT JOIN (SELECT pool_id, sum(quantity) FROM catalog.stock_movements GROUP BY 1) m ON m.pool_id = p.id
+		WHERE (p.on_hand = m.sum) IS NOT TRUE OR p.reserved < 0 OR p.on_hand < p.reserved`,
+	"received = on hand + sold, and held = ordered and unpaid, to the piece": `
+		SELECT format('product %s: received %s, on hand %s, sold %s; reserved %s, ordered %s', p.id, received, on_hand, sold, reserved, ordered)
+		FROM (SELECT p.*,
+			(SELECT coalesce(sum(quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = p.id AND m.order_id IS NULL) AS received,
+			coalesce(l.sold, 0) AS sold, coalesce(l.ordered, 0) AS ordered
+			FROM catalog.pools p LEFT JOIN (
+				SELECT product_id, sum(quantity) FILTER (WHERE state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed')) AS sold,
+					sum(quantity) FILTER (WHERE state = 'awaiting_payment') AS ordered
+				FROM ordering.order_lines JOIN ordering.orders o ON o.id = order_id GROUP BY 1) l ON l.product_id = p.product_id) p
+		WHERE received <> on_hand + sold OR reserved <> ordered`,
+	"sold once, and given back once": `
+		SELECT format('order %s is %s: %s pieces of %s, sold %s, back %s', o.id, o.state, l.quantity, l.product_id, m.sold, m.back)
+		FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id LEFT JOIN LATERAL (
+			SELECT count(*) FILTER (WHERE kind = 'sell') AS sales, count(*) FILTER (WHERE kind = 'restock') AS returns,
+				coalesce(-sum(quantity) FILTER (WHERE kind = 'sell'), 0) AS sold, coalesce(sum(quantity) FILTER (WHERE kind = 'restock'), 0) AS back
+			FROM catalog.stock_movements m WHERE m.order_id = o.id AND m.pool_id = l.product_id) m ON true
+		WHERE CASE
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN m.sales = 1 AND m.sold = l.quantity AND m.returns = 0
+			WHEN o.state = 'canceled' THEN m.sales <= 1 AND m.returns <= 1 AND m.sold = m.back
+			ELSE m.sales = 0 AND m.returns = 0
+		END IS NOT TRUE`,
+	"the count of sales": `
+		SELECT format('product %s: counted %s, sold %s', p.id, p.sales_count, m.sum)
+		FROM catalog.products p LEFT JOIN (
+			SELECT pool_id, -sum(quantity) AS sum FROM catalog.stock_movements WHERE kind IN ('sell', 'restock') GROUP BY 1) m ON m.pool_id = p.id
+		WHERE p.sales_count <> coalesce(m.sum, 0)`,
+	"what an account has bought": `
+		SELECT format('account %s: %s of %s counted, %s ordered', coalesce(q.account_id, l.account_id), q.quantity, coalesce(q.product_id, l.product_id), l.sum)
+		FROM ordering.purchase_quotas q FULL JOIN (
+			SELECT o.account_id, l.product_id, sum(l.quantity) FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id
+			WHERE o.state NOT IN ('rejected', 'expired', 'canceled', 'refunded') GROUP BY 1, 2) l
+			ON l.account_id = q.account_id AND l.product_id = q.product_id
+		WHERE coalesce(q.quantity, 0) <> coalesce(l.sum, 0)`,
+	"two unpaid orders at most": `
+		SELECT format('account %s has %s', account_id, count(*)) FROM ordering.orders WHERE state = 'awaiting_payment' GROUP BY account_id HAVING count(*) > 2`,
+	"an order's timeline": `
+		SELECT format('order %s is %s at step %s: step %s leads from %s to %s', o.id, o.state, o.step, t.step, t.from_state, t.to_state)
+		FROM (SELECT *, lag(to_state, 1, '') OVER w AS before, row_number() OVER w AS n, lead(step) OVER w IS NULL AS last
+			FROM ordering.order_timeline WINDOW w AS (PARTITION BY order_id ORDER BY step)) t JOIN ordering.orders o ON o.id = t.order_id
+		WHERE t.step <> t.n OR t.from_state <> t.before OR t.last AND (t.to_state <> o.state OR t.step <> o.step)`,
+	"one capture, and the ledger": `
+		SELECT format('payment of %s is %s: %s of %s given back; ledger: %s captures of %s, back %s; strays %s, back %s', p.order_id, p.state, p.refunded_won, p.amount_won,
+			l.captures, l.captured, l.back, l.strays, l.strays_back)
+		FROM payments.payments p LEFT JOIN LATERAL (
+			SELECT count(*) FILTER (WHERE kind = 'capture') AS captures,
+				coalesce(sum(amount_won) FILTER (WHERE kind = 'capture' AND credit_account = 'orders'), 0) AS captured,
+				coalesce(sum(amount_won) FILTER (WHERE kind = 'refund' AND debit_account = 'orders'), 0) AS back,
+				coalesce(sum(amount_won) FILTER (WHERE kind = 'capture' AND credit_account = 'strays'), 0) AS strays,
+				coalesce(sum(amount_won) FILTER (WHERE kind = 'refund' AND debit_account = 'strays'), 0) AS strays_back
+			FROM payments.ledger WHERE order_id = p.order_id) l ON true
+		WHERE l.captures > 1 OR l.captured <> CASE p.state WHEN 'captured' THEN p.amount_won ELSE 0 END OR l.back <> p.refunded_won OR l.strays <> l.strays_back`,
+	"told once": `
+		SELECT format('%s of %s: %s notifications', o.type, o.key, count(n.id))
+		FROM ordering.outbox o LEFT JOIN accounts.notifications n ON n.event_id = o.event_id
+		WHERE o.type IN ('` + strings.Join(heard["accounts"], "', '") + `') AND o.event_id NOT IN (SELECT event_id FROM public.dropped) GROUP BY o.event_id, o.type, o.key HAVING count(n.id) <> 1`,
+	"told of an order once": `
+		SELECT format('order %s: %s notifications %s', params ->> 'order_id', count(*), kind) FROM accounts.notifications GROUP BY params ->> 'order_id', kind HAVING count(*) > 1`,
+	"an event of each change": `
+		SELECT format('order %s: version %s, %s events up to %s', o.id, o.version, count(e.id), max(e.aggregate_version))
+		FROM ordering.orders o LEFT JOIN ordering.outbox e ON e.key = o.id GROUP BY o.id HAVING o.version <> count(e.id) OR o.version <> coalesce(max(e.aggregate_version), 0)`,
+	"an event of each change of a payment": `
+		SELECT format('payment of %s: version %s, %s events up to %s', p.order_id, p.version, count(e.id), max(e.aggregate_version))
+		FROM payments.payments p LEFT JOIN payments.outbox e ON e.key = p.order_id GROUP BY p.order_id HAVING p.version <> count(e.id) OR p.version <> coalesce(max(e.aggregate_version), 0)`,
+	"coupons": `
+		SELECT format('campaign %s: %s taken of %s, %s coupons', c.campaign_id, c.taken, c.quantity, count(k.id))
+		FROM coupons.counters c LEFT JOIN coupons.coupons k ON k.campaign_id = c.campaign_id GROUP BY c.campaign_id HAVING c.taken <> count(k.id) OR c.taken > c.quantity`,
+}

@@ -1,0 +1,165 @@
+//go:build failpoints
+
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sasapick/shop/internal/platform/failpoint"
+)
+
+const (
+	shoppers     = 200
+	randomDeaths = 20
+	fireWithin   = time.Minute
+)
+
+// TestFailpoints kills the shop at each of its failpoints in turn, and often at random, under a crowd, and looks each time whether
+// all that it told is so. With the bus in the database every point must be reached. On Kafka those of the bus and of whoever hangs on it
+// are, and with SHOP_CRASH_FULL=1 all.
+func TestFailpoints(t *testing.T) {
+	seed := seedOf(t)
+	names := failpoint.Names()
+	require.NotEmpty(t, names)
+	if only := os.Getenv("SHOP_CRASH_POINTS"); only != "" {
+		names = slices.DeleteFunc(names, func(n string) bool {
+			return !slices.ContainsFunc(strings.Split(only, ","), func(o string) bool { return strings.HasPrefix(n, o) })
+		})
+	}
+	dice := rand.New(rand.NewPCG(seed, 0))
+	dice.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+
+	full := os.Getenv("SHOP_CRASH_FULL") == "1"
+	inside := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.HasPrefix(n, "bus.kafka.") })
+	outside := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.HasPrefix(n, "bus.pglog.") || !full && !ofTheBus(n) })
+	var plans []plan
+	for _, half := range halves(inside, 4) {
+		plans = append(plans, plan{logInside, half, 0})
+	}
+	plans = append(plans, plan{allEmbedded, nil, randomDeaths * 3 / 5})
+	for i, half := range halves(outside, 2) {
+		g := onKafka
+		if i == 0 && os.Getenv("SHOP_TEST_KAFKA_BROKERS") != "" {
+			g = realKafka
+		}
+		plans = append(plans, plan{g, half, randomDeaths / 5})
+	}
+
+	var mu sync.Mutex
+	var table []string
+	var worlds sync.WaitGroup // of more than t.Parallel would have at once: most of the time they wait
+	for i, p := range plans {
+		worlds.Go(func() {
+			t.Run(fmt.Sprintf("%s %d", p.grounds, i), func(t *testing.T) {
+				w := newWorld(t, p.grounds, seed+uint64(i), shoppers)
+				note := func(d death) {
+					t.Log(d)
+					mu.Lock()
+					defer mu.Unlock()
+					table = append(table, fmt.Sprintf("%s  %s", d, p.grounds))
+				}
+				if len(p.points) > 0 {
+					w.killAtEach(p.points, note)
+				}
+				for range p.random {
+					note(w.killAtRandom())
+				}
+				w.end()
+			})
+		})
+	}
+	worlds.Wait()
+	slices.Sort(table)
+	t.Logf("\n%s\n%s", deathHeader, strings.Join(table, "\n"))
+}
+
+// plan is what happens to one world.
+type plan struct {
+	grounds grounds
+	points  []string
+	random  int
+}
+
+// ofTheBus tells whether a point stands where it may matter who carries the events.
+func ofTheBus(name string) bool {
+	for _, prefix := range []string{"bus.", "payments.", "accounts.notify."} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, ".heard")
+}
+
+func halves(names []string, n int) [][]string {
+	shares := make([][]string, n)
+	for i, name := range names {
+		shares[i%n] = append(shares[i%n], name)
+	}
+	return shares
+}
+
+// killAtEach has the shop kill itself at each of the points, and fails if it never does at one. The shop that recovers from one death
+// is armed with the next, so it may die in its recovery too; but not where the broker is a fake, which waits for long for a member that
+// died while it joined.
+func (w *world) killAtEach(names []string, note func(death)) {
+	w.t.Helper()
+	var next *death
+	arm := func() {
+		delete(w.p.env, armed)
+		if next = nil; len(names) > 0 {
+			next = &death{point: names[0], hits: 1 + w.dice.IntN(3)}
+			w.p.env[armed] = fmt.Sprintf("%s=kill@%d", next.point, next.hits)
+			names = names[1:]
+		}
+	}
+	w.p.stop()
+	for arm(); next != nil; {
+		d := *next
+		w.dieAt(d)
+		if delete(w.p.env, armed); w.grounds != onKafka {
+			arm()
+		}
+		again := w.recover(&d)
+		note(d)
+		if again {
+			next.told, next.found, next.recovery = d.told, d.found, d.recovery
+			note(*next)
+		}
+		if again || w.grounds == onKafka {
+			w.p.stop()
+			arm()
+		}
+	}
+}
+
+// crowds is how many crowds there may be at once: the others wait for leases to lapse.
+var crowds = make(chan struct{}, 1)
+
+// dieAt lets the crowd in until the shop dies.
+func (w *world) dieAt(d death) {
+	w.t.Helper()
+	crowds <- struct{}{}
+	defer func() { <-crowds }()
+	w.load.newcomers, w.load.outages = strings.HasPrefix(d.point, "accounts."), strings.HasPrefix(d.point, "ordering.unclaim.")
+	w.begin()
+	deadline := time.NewTimer(fireWithin)
+	defer deadline.Stop()
+	select {
+	case <-w.p.done:
+		if !w.p.killed() {
+			w.t.Errorf("%s@%d: the shop ended, but was not killed: %s", d.point, d.hits, w.p.log)
+		}
+	case <-deadline.C:
+		w.t.Errorf("%s@%d, %s: never reached within %s", d.point, d.hits, w.grounds, fireWithin)
+		w.p.kill()
+	}
+}

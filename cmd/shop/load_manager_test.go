@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// managers is how many there are: one packs and ships, one takes goods in, one looks after the money, one after the bus, one is bad.
+const managers = 5
+
+// manager serves the crowd, and keeps whoever takes the money from being too reliable.
+type manager struct{ visitor }
+
+// fulfil brings some orders on their way, and cancels a few.
+func (m *manager) fulfil() {
+	for _, state := range []string{"shipping", "preparing", "paid"} {
+		found := m.askOnce("find", "GET", "/admin/orders?limit=10&state="+state)
+		m.expect("find", found, 200)
+		for _, o := range found.items() {
+			if m.load.stopping.Load() {
+				return
+			}
+			id, _ := o["id"].(string)
+			r := request{method: "POST", subject: id, op: "ship", path: "/admin/orders/" + id + "/shipments"}
+			r.body = map[string]any{"carrier": "CJ대한통운", "invoice_number": "612345678901"}
+			switch n := m.dice.IntN(10); {
+			case n == 0: // tomorrow
+				continue
+			case state == "shipping":
+				r.op, r.path, r.body = "deliver", "/admin/orders/"+id+"/deliveries", nil
+			case n == 1:
+				r.op, r.path, r.key = "cancel", "/admin/orders/"+id+"/cancel", uuid.NewString()
+				r.body = map[string]any{"reason": "out of packing paper"}
+			case state == "paid" && n < 6:
+				r.op, r.path, r.body = "prepare", "/admin/orders/"+id+"/prepare", nil
+			}
+			a, _ := m.ask(r)
+			m.expect(r.op, a, 200, 202, 409)
+		}
+	}
+}
+
+// moveStock takes hot goods in, and finds others missing or broken.
+func (m *manager) moveStock() {
+	product, kind, quantity := m.load.hot, "receive", 5+m.dice.IntN(20)
+	switch m.dice.IntN(6) {
+	case 0:
+		kind, quantity = "adjust", -1
+	case 1:
+		product, kind, quantity = m.load.others[m.dice.IntN(len(m.load.others))], "damage", 1
+	case 2:
+		product = m.load.others[m.dice.IntN(len(m.load.others))]
+	}
+	a, _ := m.askTwice(request{
+		op: "move", method: "POST", path: "/admin/products/" + product.id + "/stock-movements", key: uuid.NewString(), subject: product.id,
+		body: map[string]any{"kind": kind, "quantity": quantity, "reason": "delivery"},
+	})
+	m.expect("move", a, 201, 409)
+}
+
+// lookAfterMoney asks the gateway about what is not known, and again for what it refused, and audits the books.
+func (m *manager) lookAfterMoney() {
+	if m.load.control {
+		m.meddle()
+	}
+	m.expect("audit", m.askOnce("audit", "GET", "/admin/audit"), 200)
+	unknown := m.askOnce("unknown", "GET", "/admin/payments?limit=1&state=unknown").items()
+	for _, p := range unknown {
+		id, _ := p["order_id"].(string)
+		m.expect("reconcile", m.askOnce("reconcile", "POST", "/admin/payments/"+id+"/reconcile"), 200)
+	}
+	for _, p := range m.askOnce("refund_due", "GET", "/admin/payments?limit=3&state=refund_due").items() {
+		id, _ := p["order_id"].(string)
+		details := m.askOnce("money", "GET", "/admin/payments/"+id)
+		refunds, _ := details.Answer["refunds"].([]any)
+		for _, r := range refunds {
+			refund, _ := r.(map[string]any)
+			if refund["state"] == "refused" && !m.load.stopping.Load() {
+				a := m.askOnce("retry", "POST", "/admin/payments/"+id+"/refunds/"+refund["id"].(string)+"/retry")
+				m.expect("retry", a, 200, 409)
+			}
+		}
+	}
+}
+
+// lookAfterBus has parked events handled again, after it has seen to it that there are some.
+func (m *manager) lookAfterBus() {
+	if m.load.control {
+		m.poison()
+	}
+	m.tidy()
+	m.expect("bus", m.askOnce("bus", "GET", "/admin/bus"), 200)
+}
+
+// poisoned is why an event of a poisoned account is parked, and followers is why one behind it is.
+const (
+	poisoned  = "poisoned by the test"
+	followers = "behind an earlier event of its key"
+)
+
+// tidy has parked events handled again, and drops a few. Only those that the test has poisoned may be there.
+func (m *manager) tidy() {
+	for _, module := range slices.Sorted(maps.Keys(heard)) {
+		for _, e := range m.askOnce("parked", "GET", "/admin/bus/"+module+"/parked?limit=100").parked {
+			if module != "accounts" || !strings.Contains(e.Reason, poisoned) && e.Reason != followers {
+				m.load.complain("%s parked %+v", module, e)
+			}
+			path := "/admin/bus/" + module + "/parked/" + e.EventID
+			if m.load.control && m.dice.IntN(8) == 0 {
+				m.drop(e.EventID)
+				m.expect("drop", m.askOnce("drop", "DELETE", path), 200, 204, 404)
+				continue
+			}
+			m.expect("replay", m.askOnce("replay", "POST", path+"/replay"), 200, 404)
+		}
+	}
+}
+
+// poison makes accounts fail for some shoppers, as a release with a mistake in it does, or heals it.
+func (m *manager) poison() {
+	if m.dice.IntN(2) == 0 {
+		m.heal()
+		return
+	}
+	for range 10 {
+		m.exec(`INSERT INTO public.poisoned VALUES ($1) ON CONFLICT DO NOTHING`, m.load.shoppers[m.dice.IntN(len(m.load.shoppers))].id)
+	}
+}
+
+func (m *manager) heal() { m.exec(`DELETE FROM public.poisoned`) }
+
+// drop notes that nobody will be told of an event.
+func (m *manager) drop(event string) {
+	m.exec(`INSERT INTO public.dropped VALUES ($1) ON CONFLICT DO NOTHING`, event)
+}
+
+func (m *manager) exec(sql string, args ...any) {
+	if _, err := m.load.db.Exec(context.Background(), sql, args...); err != nil {
+		m.load.complain("%s: %s", sql, err)
+	}
+}
+
+// faults are what may go wrong at Toss without anybody waiting for it for long.
+var faults = []map[string]any{
+	{"path": "confirm", "kind": "after_commit_reset"},
+	{"path": "confirm", "kind": "reset"},
+	{"path": "confirm", "kind": "500"},
+	{"path": "confirm", "kind": "429"},
+	{"path": "confirm", "kind": "code", "code": "REJECT_CARD_COMPANY"},
+	{"path": "cancel", "kind": "after_commit_reset"},
+	{"path": "cancel", "kind": "500"},
+	{"path": "cancel", "kind": "code", "code": "NOT_CANCELABLE_PAYMENT"},
+}
+
+func (m *manager) meddle() {
+	_, _ = m.ask(request{op: "meddle", method: "POST", path: m.load.toss + "/toss/control/faults", body: faults[m.dice.IntN(len(faults))]})
+}
+
+// stall keeps the shop from opening payments, until somebody is told that it could not.
+func (m *manager) stall() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	told := m.load.journal.unavailable()
+	_ = pgx.BeginFunc(ctx, m.load.db, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `LOCK TABLE payments.payments IN EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		for m.load.journal.unavailable() == told && !m.load.stopping.Load() && ctx.Err() == nil {
+			<-tick.C
+		}
+		return nil
+	})
+}
