@@ -20,7 +20,7 @@ func (w *world) compare(d *death, alive func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), recoveryWithin)
 	defer cancel()
-	tick := time.NewTicker(200 * time.Millisecond)
+	tick := time.NewTicker(300 * time.Millisecond)
 	defer tick.Stop()
 	m := &manager{w.load.managers[0].visitor}
 	m.hasty = true

@@ -147,9 +147,8 @@ func (v *visitor) ask(r request) (told, bool) {
 	}
 }
 
-func (v *visitor) once(r request, body []byte) (a told) {
-	a = told{Who: v.id, Op: r.op, Key: r.key, Subject: r.subject, Body: string(body)}
-	defer func() { a.At = time.Now() }()
+func (v *visitor) once(r request, body []byte) told {
+	a := told{Who: v.id, Op: r.op, Key: r.key, Subject: r.subject, Body: string(body)}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	target := r.path
@@ -176,15 +175,16 @@ func (v *visitor) once(r request, body []byte) (a told) {
 	}
 	response, err := v.load.http.Do(q)
 	if err != nil {
-		a.Code = err.Error()
+		a.At, a.Code = time.Now(), err.Error()
 		return a
 	}
 	defer func() { _ = response.Body.Close() }()
 	b, err := io.ReadAll(response.Body)
 	if err != nil { // half an answer is none
-		a.Code = err.Error()
+		a.At, a.Code = time.Now(), err.Error()
 		return a
 	}
+	a.At = time.Now()
 	a.Status, a.Replayed = response.StatusCode, response.Header.Get("Idempotency-Replayed") == "true"
 	_ = json.Unmarshal(b, &a.Answer)
 	if r.op == "parked" {

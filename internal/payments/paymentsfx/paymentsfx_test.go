@@ -21,6 +21,7 @@ import (
 
 	"github.com/sasapick/shop/internal/payments"
 	"github.com/sasapick/shop/internal/payments/paymentsfx"
+	"github.com/sasapick/shop/internal/platform/books"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/jobs"
@@ -36,6 +37,7 @@ type shop struct {
 	t       *testing.T
 	service payments.Service
 	jobs    map[string]jobs.Job
+	books   []books.Invariant
 	handler http.Handler
 	stop    func()
 }
@@ -44,8 +46,9 @@ type wired struct {
 	fx.In
 
 	Service payments.Service
-	Routes  []web.Routes `group:"routes"`
-	Jobs    []jobs.Job   `group:"jobs"`
+	Routes  []web.Routes      `group:"routes"`
+	Jobs    []jobs.Job        `group:"jobs"`
+	Books   []books.Invariant `group:"books"`
 }
 
 func start(t *testing.T, c config.Config) shop {
@@ -68,7 +71,7 @@ func start(t *testing.T, c config.Config) shop {
 		),
 		paymentsfx.Module,
 		fx.Invoke(func(w wired) {
-			s.service = w.Service
+			s.service, s.books = w.Service, w.Books
 			for _, r := range w.Routes {
 				r.Routes(api)
 			}
@@ -155,6 +158,12 @@ func TestTheEmulatorWithin(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 404, control.StatusCode, "strangers cannot make it fail")
 
+	require.NotEmpty(t, s.books)
+	for _, i := range s.books {
+		found, err := i.Check(t.Context(), "")
+		require.NoError(t, err, i.ID())
+		require.Empty(t, found.Wrong, i.ID())
+	}
 	require.Len(t, s.jobs, 3)
 	for name, j := range s.jobs {
 		require.True(t, strings.HasPrefix(name, "payments."))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/catalog/internal/seed"
 )
 
 // older moves everything that is there an hour back, behind the next checkpoint.
@@ -94,6 +95,21 @@ func TestBooks(t *testing.T) {
 			"@product", "'"+product.String()+"'"))
 		for range 2 {
 			var wrong map[string][]string
+			wrong, from = s.looked(from)
+			require.Empty(t, wrong)
+		}
+	})
+
+	t.Run("OfADemoShop", func(t *testing.T) {
+		t.Parallel()
+
+		s := owned(t)
+		require.NoError(t, seed.Fill(t.Context(), s.pool, 100, nil))
+		wrong, from := s.looked(nil)
+		require.Empty(t, wrong)
+		require.NoError(t, seed.Fill(t.Context(), s.pool, 200, nil))
+		require.NotZero(t, s.count(`SELECT sum(sales_count) FROM catalog.products`))
+		for range 2 {
 			wrong, from = s.looked(from)
 			require.Empty(t, wrong)
 		}

@@ -37,9 +37,9 @@ func (watch) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData
 func (watch) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
 
 // watched is a shop, whose tables the test may break, that says what it sends.
-func watched(t *testing.T, settings string, seen func(sql string)) *shop {
+func watched(t *testing.T, seen func(sql string)) *shop {
 	t.Helper()
-	pool, err := pg.Open(t.Context(), pg.Config{URL: pgtest.URL(t) + settings, Name: "catalog", Tracer: watch{seen}})
+	pool, err := pg.Open(t.Context(), pg.Config{URL: pgtest.URL(t), Name: "catalog", Tracer: watch{seen}})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return setupOn(t, pool)
@@ -109,7 +109,7 @@ func TestFlights(t *testing.T) {
 		t.Parallel()
 
 		var reads atomic.Int64
-		s := watched(t, "", func(sql string) {
+		s := watched(t, func(sql string) {
 			if strings.Contains(sql, "name: OffersOf") {
 				reads.Add(1)
 			}
@@ -130,7 +130,7 @@ func TestFlights(t *testing.T) {
 	})
 
 	// The statements' plans are made while the tables are empty, and must be good for millions of rows.
-	t.Run("UseTheIndexes", func(t *testing.T) {
+	t.Run("AreBoundedAndPlannedOnce", func(t *testing.T) {
 		t.Parallel()
 
 		s := setup(t)

@@ -24,7 +24,7 @@ func TestAHungInstance(t *testing.T) {
 
 	hang, went := make(chan struct{}), make(chan struct{})
 	var first atomic.Bool
-	hung := watched(t, "&idle_in_transaction_session_timeout=100ms", func(sql string) {
+	hung := watched(t, func(sql string) {
 		if strings.Contains(sql, "name: Reserve ") && first.CompareAndSwap(false, true) { // it knows what is left, and is about to write
 			close(hang)
 			<-went
@@ -38,7 +38,7 @@ func TestAHungInstance(t *testing.T) {
 		errs <- err
 	}()
 	<-hang
-	// The other one waits for the lock until the server has ended the hung session.
+	// The other one waits for the lock until the server has ended the hung session, which takes two seconds.
 	_, err := hung.reserve(1, uuid.New(), line)
 	require.NoError(t, err)
 	close(went)

@@ -46,14 +46,14 @@ SELECT o.order_id, o.wrong::text AS wrong
 FROM (
     SELECT l.order_id, CASE WHEN r.order_id IS NULL THEN 'there is a line, and no reservation' ELSE 'the line is of a pool that is not the product''s' END AS wrong
     FROM catalog.reservation_lines l
-    LEFT JOIN catalog.reservations r ON r.order_id = l.order_id AND r.order_id BETWEEN $1 AND $2
+    LEFT JOIN catalog.reservations r ON r.order_id = l.order_id
     LEFT JOIN catalog.pools p ON p.id = l.pool_id
     WHERE l.order_id BETWEEN $1 AND $2 AND (r.order_id IS NULL OR p.product_id IS DISTINCT FROM l.product_id)
     UNION
     SELECT r.order_id, 'there is a reservation, and no line'
     FROM catalog.reservations r
     WHERE r.order_id BETWEEN $1 AND $2 AND r.state <> 'released'
-      AND NOT EXISTS (SELECT FROM catalog.reservation_lines l WHERE l.order_id = r.order_id AND l.order_id BETWEEN $1 AND $2)
+      AND NOT EXISTS (SELECT FROM catalog.reservation_lines l WHERE l.order_id = r.order_id)
 ) o
 ORDER BY 1
 LIMIT $3

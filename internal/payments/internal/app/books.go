@@ -25,12 +25,12 @@ func Books(s *Service) []books.Invariant {
 	b := ledger{s}
 	return []books.Invariant{
 		b.since("ledger.sum", "every transfer moves an amount between two accounts of the books, so that they sum to zero", b.transfers),
-		b.since("ledger.balance", "no order gave back more than had come for it", b.balances),
-		b.since("payments.ledger", "what an order was paid and refunded is what the ledger says", b.payments),
-		b.since("payments.attempt", "a payment's state is its attempt's", b.attempts),
-		b.since("orders.paid_once", "no order keeps the money of two payments", b.twice),
-		b.since("strays.returned", "money that no order can use is on its way back", b.strays),
-		b.since("refunds.ledger", "a refund that is done moved its money, and no other did", b.refunds),
+		b.since("ledger.balance", "no order gave back more than had come for it", b.orders(b.balances)),
+		b.since("payments.ledger", "what an order was paid and refunded is what the ledger says", b.orders(b.payments)),
+		b.since("payments.attempt", "a payment's state is its attempt's", b.orders(b.attempts)),
+		b.since("orders.paid_once", "no order keeps the money of two payments", b.orders(b.twice)),
+		b.since("strays.returned", "money that no order can use is on its way back", b.orders(b.strays)),
+		b.since("refunds.ledger", "a refund that is done moved its money, and no other did", b.orders(b.refunds)),
 		b.now("payments.closed", "no payment is open long after its order's time to be paid", b.open),
 		b.now("attempts.one_in_flight", "no order has two confirms without an outcome", b.inFlight),
 		b.now("attempts.answered", "every confirm without an outcome is asked about", b.unanswered),
@@ -43,15 +43,11 @@ func Books(s *Service) []books.Invariant {
 // ledger looks at the books of a service.
 type ledger struct{ *Service }
 
-// step is how many rows of history, and of the ledger, one statement looks at.
-const step = 10_000
+// step is about how many rows of history one statement looks at.
+const step = 30_000
 
-// chunk is what one statement looks at: transfers after ledger up to ledgerTo, or the orders that they and the lines of history in the
-// like range are about.
-type chunk struct {
-	ledger, ledgerTo int64
-	orders           []uuid.UUID
-}
+// chunk is what one statement looks at: rows of history and ledger after these, up to those.
+type chunk = db.TouchedParams
 
 // finding is what one look found: how much there was, and what of it is wrong.
 type finding struct {
@@ -75,17 +71,16 @@ func (l ledger) since(name, says string, look func(ctx context.Context, tx pgx.T
 			if err != nil {
 				return fmt.Errorf("find the next checkpoint: %w", err)
 			}
+			if history > end.History || transfers > end.Ledger {
+				history, transfers = 0, 0 // an older database was put back: the checkpoint is another one's
+			}
 			out.Through = fmt.Sprintf("%d.%d", max(history, end.OldHistory), max(transfers, end.OldLedger))
+			// Both are walked through in as many chunks: they tell of the same orders, more or less.
+			chunks := 1 + max(end.History-history, end.Ledger-transfers)/step
+			byHistory, byLedger := 1+(end.History-history)/chunks, 1+(end.Ledger-transfers)/chunks
 			var all finding
-			for ; (history < end.History || transfers < end.Ledger) && len(all.wrong) < books.MostWrong; history, transfers = history+step, transfers+step {
-				c := chunk{ledger: transfers, ledgerTo: transfers + step}
-				c.orders, err = l.sql.Touched(ctx, tx, db.TouchedParams{
-					History: history, HistoryTo: history + step, Ledger: c.ledger, LedgerTo: c.ledgerTo,
-				})
-				if err != nil {
-					return fmt.Errorf("find what changed: %w", err)
-				}
-				found, err := look(ctx, tx, c)
+			for ; (history < end.History || transfers < end.Ledger) && len(all.wrong) < books.MostWrong; history, transfers = history+byHistory, transfers+byLedger {
+				found, err := look(ctx, tx, chunk{History: history, HistoryTo: history + byHistory, Ledger: transfers, LedgerTo: transfers + byLedger})
 				if err != nil {
 					return err
 				}
@@ -96,6 +91,19 @@ func (l ledger) since(name, says string, look func(ctx context.Context, tx pgx.T
 		})
 		return out, err
 	}}
+}
+
+// orders is a look at the orders that a chunk is about.
+func (l ledger) orders(look func(ctx context.Context, tx pgx.Tx, orders []uuid.UUID) (finding, error)) func(context.Context, pgx.Tx, chunk) (finding, error) {
+	return func(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
+		orders, err := l.sql.Touched(ctx, tx, c)
+		if err != nil {
+			return finding{}, fmt.Errorf("find what changed: %w", err)
+		}
+		f, err := look(ctx, tx, orders)
+		f.looked = int64(len(orders))
+		return f, err
+	}
 }
 
 // distinct leaves out what was found twice: an order may have rows in several chunks.
@@ -138,8 +146,8 @@ func found[R any](looked int64, counting error, rows []R, reading error, wrong f
 }
 
 func (l ledger) transfers(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
-	n, counting := l.sql.CountTransfers(ctx, tx, db.CountTransfersParams{Ledger: c.ledger, LedgerTo: c.ledgerTo})
-	rows, err := l.sql.TransfersOffBooks(ctx, tx, db.TransfersOffBooksParams{Ledger: c.ledger, LedgerTo: c.ledgerTo, AtMost: books.MostWrong})
+	n, counting := l.sql.CountTransfers(ctx, tx, db.CountTransfersParams{Ledger: c.Ledger, LedgerTo: c.LedgerTo})
+	rows, err := l.sql.TransfersOffBooks(ctx, tx, db.TransfersOffBooksParams{Ledger: c.Ledger, LedgerTo: c.LedgerTo, AtMost: books.MostWrong})
 	return found(n, counting, rows, err, func(r db.TransfersOffBooksRow) books.Mismatch {
 		return books.Mismatch{
 			Subject: fmt.Sprint(r.ID),
@@ -148,44 +156,44 @@ func (l ledger) transfers(ctx context.Context, tx pgx.Tx, c chunk) (finding, err
 	})
 }
 
-func (l ledger) balances(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
-	rows, err := l.sql.GivenBackTooMuch(ctx, tx, db.GivenBackTooMuchParams{OrderIds: c.orders, AtMost: books.MostWrong})
-	return found(int64(len(c.orders)), nil, rows, err, func(r db.GivenBackTooMuchRow) books.Mismatch {
+func (l ledger) balances(ctx context.Context, tx pgx.Tx, orders []uuid.UUID) (finding, error) {
+	rows, err := l.sql.GivenBackTooMuch(ctx, tx, db.GivenBackTooMuchParams{OrderIds: orders, AtMost: books.MostWrong})
+	return found(0, nil, rows, err, func(r db.GivenBackTooMuchRow) books.Mismatch {
 		return books.Wrong(r.OrderID, "the ledger leaves %d won with the order and %d won of stray money", r.OrdersWon, r.StraysWon)
 	})
 }
 
-func (l ledger) payments(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
-	rows, err := l.sql.PaymentsOffLedger(ctx, tx, db.PaymentsOffLedgerParams{OrderIds: c.orders, AtMost: books.MostWrong})
-	return found(int64(len(c.orders)), nil, rows, err, func(r db.PaymentsOffLedgerRow) books.Mismatch {
+func (l ledger) payments(ctx context.Context, tx pgx.Tx, orders []uuid.UUID) (finding, error) {
+	rows, err := l.sql.PaymentsOffLedger(ctx, tx, db.PaymentsOffLedgerParams{OrderIds: orders, AtMost: books.MostWrong})
+	return found(0, nil, rows, err, func(r db.PaymentsOffLedgerRow) books.Mismatch {
 		return books.Wrong(r.OrderID, "%s with %d of %d won refunded, and the ledger leaves %d won with it", r.State, r.RefundedWon, r.AmountWon, r.LedgerWon)
 	})
 }
 
-func (l ledger) attempts(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
-	rows, err := l.sql.PaymentsOffAttempts(ctx, tx, db.PaymentsOffAttemptsParams{OrderIds: c.orders, AtMost: books.MostWrong})
-	return found(int64(len(c.orders)), nil, rows, err, func(r db.PaymentsOffAttemptsRow) books.Mismatch {
+func (l ledger) attempts(ctx context.Context, tx pgx.Tx, orders []uuid.UUID) (finding, error) {
+	rows, err := l.sql.PaymentsOffAttempts(ctx, tx, db.PaymentsOffAttemptsParams{OrderIds: orders, AtMost: books.MostWrong})
+	return found(0, nil, rows, err, func(r db.PaymentsOffAttemptsRow) books.Mismatch {
 		return books.Wrong(r.OrderID, "the payment is %s, its attempt %s", r.State, r.AttemptState)
 	})
 }
 
-func (l ledger) twice(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
-	rows, err := l.sql.TwiceCaptured(ctx, tx, db.TwiceCapturedParams{OrderIds: c.orders, AtMost: books.MostWrong})
-	return found(int64(len(c.orders)), nil, rows, err, func(r db.TwiceCapturedRow) books.Mismatch {
+func (l ledger) twice(ctx context.Context, tx pgx.Tx, orders []uuid.UUID) (finding, error) {
+	rows, err := l.sql.TwiceCaptured(ctx, tx, db.TwiceCapturedParams{OrderIds: orders, AtMost: books.MostWrong})
+	return found(0, nil, rows, err, func(r db.TwiceCapturedRow) books.Mismatch {
 		return books.Wrong(r.OrderID, "%d payments are captured, and none is going back", r.Kept)
 	})
 }
 
-func (l ledger) strays(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
-	rows, err := l.sql.StraysWithoutRefund(ctx, tx, db.StraysWithoutRefundParams{OrderIds: c.orders, AtMost: books.MostWrong})
-	return found(int64(len(c.orders)), nil, rows, err, func(r db.StraysWithoutRefundRow) books.Mismatch {
+func (l ledger) strays(ctx context.Context, tx pgx.Tx, orders []uuid.UUID) (finding, error) {
+	rows, err := l.sql.StraysWithoutRefund(ctx, tx, db.StraysWithoutRefundParams{OrderIds: orders, AtMost: books.MostWrong})
+	return found(0, nil, rows, err, func(r db.StraysWithoutRefundRow) books.Mismatch {
 		return books.Wrong(r.OrderID, "attempt %s brought %d won to an order that is %s, and has no refund", r.AttemptID, r.AmountWon, r.State)
 	})
 }
 
-func (l ledger) refunds(ctx context.Context, tx pgx.Tx, c chunk) (finding, error) {
-	rows, err := l.sql.RefundsOffLedger(ctx, tx, db.RefundsOffLedgerParams{OrderIds: c.orders, AtMost: books.MostWrong})
-	return found(int64(len(c.orders)), nil, rows, err, func(r db.RefundsOffLedgerRow) books.Mismatch {
+func (l ledger) refunds(ctx context.Context, tx pgx.Tx, orders []uuid.UUID) (finding, error) {
+	rows, err := l.sql.RefundsOffLedger(ctx, tx, db.RefundsOffLedgerParams{OrderIds: orders, AtMost: books.MostWrong})
+	return found(0, nil, rows, err, func(r db.RefundsOffLedgerRow) books.Mismatch {
 		return books.Wrong(r.ID, "a refund (%s) of %d won of order %s is %s, and the ledger has %d won of it", r.Kind, r.AmountWon, r.OrderID, r.State, r.LedgerWon)
 	})
 }

@@ -245,6 +245,9 @@ func TestBooksCheckpoints(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, looked(), "an old order that changes is looked at again")
 
+	a.through["payments.ledger"] = "999999.999999"
+	require.EqualValues(t, 1, looked(), "a checkpoint of another database's is none")
+
 	for _, i := range app.Books(s.instances[0]) {
 		require.Equal(t, "payments", i.Module)
 		require.NotEmpty(t, i.Says)
