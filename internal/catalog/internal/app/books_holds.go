@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,15 +17,23 @@ import (
 
 const (
 	holdsPage = 5000 // orders that one statement looks at, so that each is short however much there is
-	maxHeld   = 1000 // open holds that a checkpoint carries
+	maxHeld   = 5000 // open holds that a checkpoint carries
 )
+
+// spent tells, from now on, when a share of the time that a look has is over. Then it ends, and the next one goes on from there:
+// what was sold in a rush, or while nobody audited, is caught up with.
+func (s *Service) spent(ctx context.Context, share float64) func() bool {
+	deadline, ok := ctx.Deadline()
+	end := s.clock().Add(time.Duration(share * float64(time.Until(deadline))))
+	return func() bool { return ok && s.clock().After(end) }
+}
 
 func (s *Service) checkLines(ctx context.Context, from string) (found books.Finding, err error) {
 	since, through, err := books.Span(from, time.Time{})
 	if err != nil {
 		return found, err
 	}
-	found.Through = through.String()
+	over := s.spent(ctx, 0.5)
 	err = s.byKeys(ctx, func(tx pgx.Tx) error {
 		for len(found.Wrong) < books.MostWrong {
 			page, err := s.sql.OrdersFrom(ctx, tx, db.OrdersFromParams{Since: since, RowLimit: holdsPage})
@@ -46,15 +55,20 @@ func (s *Service) checkLines(ctx context.Context, from string) (found books.Find
 			if last {
 				return nil
 			}
-			since = next(until)
+			if since = next(until); over() {
+				through = lesser(through, since)
+				return nil
+			}
 		}
 		return nil
 	})
+	found.Through = through.String()
 	return found, err
 }
 
 // settled is the checkpoint of holds.sold. What can have changed behind it are orders that moved stock since, and those that still
-// held something then. An order that was paid long ago, and gave back without a line in the ledger, is found by a look at everything.
+// held something then. Two kinds are found by a look at everything only: an order that was paid long ago and gave back without a line
+// in the ledger, and one that was sold without a line after more than maxHeld later ones had been held as long.
 type settled struct {
 	Orders    string      `json:"orders"`
 	Movements string      `json:"movements"`
@@ -77,6 +91,7 @@ func (s *Service) checkSold(ctx context.Context, from string) (found books.Findi
 		return found, err
 	}
 	var held []uuid.UUID
+	ordersOver, over := s.spent(ctx, 0.4), s.spent(ctx, 0.7)
 	err = s.byKeys(ctx, func(tx pgx.Tx) error {
 		look := func(orders []uuid.UUID) error {
 			found.Looked += int64(len(orders))
@@ -95,31 +110,41 @@ func (s *Service) checkSold(ctx context.Context, from string) (found books.Findi
 		if err := look(before.Held); err != nil {
 			return err
 		}
-		for last := false; !last && len(found.Wrong) < books.MostWrong; {
+		first, until := sinceOrder, uuid.Max // what the pages cover
+		for len(found.Wrong) < books.MostWrong {
 			page, err := s.sql.OrdersFrom(ctx, tx, db.OrdersFromParams{Since: sinceOrder, RowLimit: holdsPage})
 			if err != nil {
 				return fmt.Errorf("list reservations: %w", err)
 			}
-			if last = len(page) < holdsPage; !last {
-				sinceOrder = next(page[len(page)-1])
-			}
 			if err := look(page); err != nil {
 				return err
 			}
+			if len(page) < holdsPage {
+				break
+			}
+			if sinceOrder = next(page[len(page)-1]); ordersOver() {
+				until, throughOrder = sinceOrder, lesser(throughOrder, sinceOrder)
+				break
+			}
 		}
-		for last := false; !last && len(found.Wrong) < books.MostWrong; {
+		covered := func(order uuid.UUID) bool { return !less(order, first) && less(order, until) }
+		for len(found.Wrong) < books.MostWrong {
 			page, err := s.sql.MovedOrdersFrom(ctx, tx, db.MovedOrdersFromParams{Since: sinceMovement, RowLimit: holdsPage})
 			if err != nil {
 				return fmt.Errorf("list movements: %w", err)
 			}
-			if last = len(page) < holdsPage; !last {
-				sinceMovement = next(page[len(page)-1].ID)
-			}
-			if err := look(movedOrders(page)); err != nil {
+			if err := look(moved(page, covered)); err != nil {
 				return err
 			}
+			if len(page) < holdsPage {
+				break
+			}
+			if sinceMovement = next(page[len(page)-1].ID); over() {
+				throughMovement = lesser(throughMovement, sinceMovement)
+				break
+			}
 		}
-		if held, err = s.sql.HeldBefore(ctx, tx, db.HeldBeforeParams{Until: throughOrder, RowLimit: maxHeld + 1}); err != nil {
+		if held, err = s.sql.HeldBefore(ctx, tx, db.HeldBeforeParams{Until: throughOrder, RowLimit: maxHeld}); err != nil {
 			return fmt.Errorf("list open holds: %w", err)
 		}
 		return nil
@@ -127,20 +152,17 @@ func (s *Service) checkSold(ctx context.Context, from string) (found books.Findi
 	if err != nil {
 		return found, err
 	}
-	if len(held) > maxHeld { // the next look begins where the list ends
-		throughOrder, held = held[maxHeld], held[:maxHeld]
-	}
 	through, err := json.Marshal(settled{Orders: throughOrder.String(), Movements: throughMovement.String(), Held: held})
 	found.Through = string(through)
 	return found, err
 }
 
-// movedOrders are the orders of movements, each once.
-func movedOrders(page []db.MovedOrdersFromRow) []uuid.UUID {
+// moved are the orders of movements, each once, but for those whose reservations are covered.
+func moved(page []db.MovedOrdersFromRow, covered func(order uuid.UUID) bool) []uuid.UUID {
 	seen := map[uuid.UUID]bool{}
 	var orders []uuid.UUID
 	for _, m := range page {
-		if m.OrderID != nil && !seen[*m.OrderID] {
+		if m.OrderID != nil && !seen[*m.OrderID] && !(m.Known && covered(*m.OrderID)) {
 			seen[*m.OrderID] = true
 			orders = append(orders, *m.OrderID)
 		}
@@ -157,6 +179,15 @@ func (s *Service) byKeys(ctx context.Context, read func(tx pgx.Tx) error) error 
 		}
 		return read(tx)
 	})
+}
+
+func less(a, b uuid.UUID) bool { return bytes.Compare(a[:], b[:]) < 0 }
+
+func lesser(a, b uuid.UUID) uuid.UUID {
+	if less(a, b) {
+		return a
+	}
+	return b
 }
 
 // next is the least id that is greater.

@@ -1,18 +1,22 @@
 package app_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sasapick/shop/db/migrations"
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/app"
 	"github.com/sasapick/shop/internal/catalog/internal/seed"
+	"github.com/sasapick/shop/internal/platform/clock"
 )
 
 // older moves everything that is there an hour back, behind the next checkpoint.
@@ -97,6 +101,81 @@ func TestBooks(t *testing.T) {
 			var wrong map[string][]string
 			wrong, from = s.looked(from)
 			require.Empty(t, wrong)
+		}
+	})
+
+	// A shop that sold before its sales had a beginning: some are published, some on their way, some given back.
+	t.Run("OfAShopFromBefore", func(t *testing.T) {
+		t.Parallel()
+
+		s := owned(t)
+		product, other := s.product(50), s.product(50)
+		for i := range 3 {
+			order := orderID()
+			_, err := s.reserve(0, order, catalog.Line{ProductID: product, Quantity: 2})
+			require.NoError(t, err)
+			s.use(order)
+			if i == 1 {
+				_, err := s.release(0, order)
+				require.NoError(t, err)
+				require.NoError(t, s.service().PublishChanges(t.Context()))
+			}
+		}
+		s.exec(`
+			UPDATE catalog.products SET sales_count = sales_count + 7;
+			ALTER TABLE catalog.settlements DROP COLUMN asked_at;
+			ALTER TABLE catalog.product_marks DROP COLUMN marked_at;
+			ALTER TABLE catalog.products DROP COLUMN opening_sales`)
+		migration, err := migrations.FS.ReadFile("0009_catalog_books.sql")
+		require.NoError(t, err)
+		s.exec(string(migration))
+		for _, id := range []uuid.UUID{product, other} {
+			require.EqualValues(t, 7, s.count(`SELECT opening_sales FROM catalog.products WHERE id = $1`, id))
+		}
+		s.sound()
+		require.NoError(t, s.service().PublishChanges(t.Context()))
+		s.sound()
+	})
+
+	// What is too much for one look is gone through by several, each from where the last one ended.
+	t.Run("CatchUp", func(t *testing.T) {
+		t.Parallel()
+
+		var clock *clock.Manual
+		s := watched(t, func(sql string) {
+			if strings.Contains(sql, "name: OrdersFrom") || strings.Contains(sql, "name: MovedOrdersFrom") {
+				clock.Advance(time.Hour) // each page takes an hour
+			}
+		})
+		clock = s.clock
+		product := s.product(20_000)
+		s.exec(strings.ReplaceAll(`
+			CREATE TABLE public.sold AS
+			SELECT n, (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - 7200000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid AS id
+			FROM generate_series(1, 12000) n;
+			INSERT INTO catalog.reservations SELECT id, 'used', now(), now() FROM public.sold;
+			INSERT INTO catalog.reservation_lines SELECT id, @product, @product, 1 FROM public.sold;
+			INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, at) SELECT id, @product, 'sell', -1, id, now() FROM public.sold;
+			UPDATE catalog.pools SET on_hand = on_hand - 12000;
+			UPDATE catalog.products SET sales_count = 12000`, "@product", "'"+product.String()+"'"))
+		s.sound()
+		s.exec(`DELETE FROM catalog.reservation_lines WHERE order_id = (SELECT id FROM public.sold WHERE n = 11000)`)
+		for _, i := range app.Books(s.service()) {
+			if !strings.HasPrefix(i.Name, "holds.") {
+				continue
+			}
+			var from string
+			for look := range 3 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				found, err := i.Check(ctx, from)
+				cancel()
+				require.NoError(t, err)
+				require.NotZero(t, found.Looked)
+				require.Less(t, found.Looked, int64(12_000))
+				require.NotEqual(t, from, found.Through, "it goes on")
+				require.Equal(t, look == 2, len(found.Wrong) == 1, "%s, look %d: %v", i.Name, look, found.Wrong)
+				from = found.Through
+			}
 		}
 	})
 

@@ -99,10 +99,15 @@ ORDER BY 1
 LIMIT @row_limit;
 
 -- name: HeldBefore :many
-SELECT order_id FROM catalog.reservations WHERE state = 'held' AND order_id < @until ORDER BY order_id LIMIT @row_limit;
+SELECT order_id FROM catalog.reservations WHERE state = 'held' AND order_id < @until ORDER BY order_id DESC LIMIT @row_limit;
 
 -- name: MovedOrdersFrom :many
-SELECT id, order_id FROM catalog.stock_movements WHERE id >= @since ORDER BY id LIMIT @row_limit;
+-- known: the order has a reservation.
+SELECT m.id, m.order_id, EXISTS (SELECT FROM catalog.reservations r WHERE r.order_id = m.order_id) AS known
+FROM catalog.stock_movements m
+WHERE m.id >= @since
+ORDER BY m.id
+LIMIT @row_limit;
 
 -- name: SoldOffLedger :many
 -- What was held, and then sold, and then put back, against what the ledger says of it.

@@ -13,7 +13,7 @@ import (
 )
 
 const heldBefore = `-- name: HeldBefore :many
-SELECT order_id FROM catalog.reservations WHERE state = 'held' AND order_id < $1 ORDER BY order_id LIMIT $2
+SELECT order_id FROM catalog.reservations WHERE state = 'held' AND order_id < $1 ORDER BY order_id DESC LIMIT $2
 `
 
 type HeldBeforeParams struct {
@@ -132,7 +132,11 @@ func (q *Queries) MarksWaiting(ctx context.Context, db DBTX) (int64, error) {
 }
 
 const movedOrdersFrom = `-- name: MovedOrdersFrom :many
-SELECT id, order_id FROM catalog.stock_movements WHERE id >= $1 ORDER BY id LIMIT $2
+SELECT m.id, m.order_id, EXISTS (SELECT FROM catalog.reservations r WHERE r.order_id = m.order_id) AS known
+FROM catalog.stock_movements m
+WHERE m.id >= $1
+ORDER BY m.id
+LIMIT $2
 `
 
 type MovedOrdersFromParams struct {
@@ -143,8 +147,10 @@ type MovedOrdersFromParams struct {
 type MovedOrdersFromRow struct {
 	ID      uuid.UUID
 	OrderID *uuid.UUID
+	Known   bool
 }
 
+// known: the order has a reservation.
 func (q *Queries) MovedOrdersFrom(ctx context.Context, db DBTX, arg MovedOrdersFromParams) ([]MovedOrdersFromRow, error) {
 	rows, err := db.Query(ctx, movedOrdersFrom, arg.Since, arg.RowLimit)
 	if err != nil {
@@ -154,7 +160,7 @@ func (q *Queries) MovedOrdersFrom(ctx context.Context, db DBTX, arg MovedOrdersF
 	items := []MovedOrdersFromRow{}
 	for rows.Next() {
 		var i MovedOrdersFromRow
-		if err := rows.Scan(&i.ID, &i.OrderID); err != nil {
+		if err := rows.Scan(&i.ID, &i.OrderID, &i.Known); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
