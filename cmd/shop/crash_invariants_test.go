@@ -69,7 +69,7 @@ var invariants = map[string]string{
 	"stock and its ledger": `
 		SELECT format('product %s: on hand %s, moved %s', p.id, p.on_hand, m.sum)
 		FROM catalog.pools p LEFT JOIN (SELECT pool_id, sum(quantity) FROM catalog.stock_movements GROUP BY 1) m ON m.pool_id = p.id
-		WHERE (p.on_hand = m.sum) IS NOT TRUE OR p.reserved < 0 OR p.on_hand < p.reserved`,
+		WHERE p.on_hand <> coalesce(m.sum, 0) OR p.reserved < 0 OR p.on_hand < p.reserved`,
 	"received = on hand + sold, and held = ordered and unpaid, to the piece": `
 		SELECT format('product %s: received %s, on hand %s, sold %s; reserved %s, ordered %s', p.id, received, on_hand, sold, reserved, ordered)
 		FROM (SELECT p.*,

@@ -23,6 +23,9 @@ const (
 	fireWithin   = time.Minute
 )
 
+// full says that there is time: all points on both buses, and the leases of the dead lapse by themselves, as after random deaths.
+var full = os.Getenv("SHOP_CRASH_FULL") == "1"
+
 // TestFailpoints kills the shop at each of its failpoints in turn, and often at random, under a crowd, and looks each time whether
 // all that it told is so. With the bus in the database every point must be reached. On Kafka those of the bus and of the money
 // are, and with SHOP_CRASH_FULL=1 all. SHOP_CRASH_POINTS keeps it to those that begin with one of its words.
@@ -40,7 +43,6 @@ func TestFailpoints(t *testing.T) {
 	dice := rand.New(rand.NewPCG(seed, 0))
 	dice.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 
-	full := os.Getenv("SHOP_CRASH_FULL") == "1"
 	inside := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.HasPrefix(n, "bus.kafka.") })
 	outside := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.HasPrefix(n, "bus.pglog.") || !full && !ofTheBus(n) })
 	var plans []plan
@@ -131,6 +133,9 @@ func (w *world) killAtEach(names []string, note func(death)) {
 		if delete(w.p.env, armed); w.grounds != onKafka {
 			arm()
 		}
+		if !full {
+			w.lapse()
+		}
 		again := w.recover(&d)
 		note(d)
 		if again {
@@ -142,6 +147,13 @@ func (w *world) killAtEach(names []string, note func(death)) {
 			arm()
 		}
 	}
+}
+
+// lapse ends the leases of the process that died: there is nobody who could still work under them.
+func (w *world) lapse() {
+	w.t.Helper()
+	_, err := w.db.Exec(w.t.Context(), `UPDATE platform.leases SET until = now()`)
+	require.NoError(w.t, err)
 }
 
 // mostHits is on which hit of a point the shop dies at the latest: what carries everything passes often, and the first are of no account.

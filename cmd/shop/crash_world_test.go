@@ -179,7 +179,7 @@ func (w *world) settle(seed uint64, shoppers int) {
 	}
 
 	category := boss.want(201, "POST", "/admin/categories", map[string]any{"slug": "shoes", "name": "신발"}).Body["id"]
-	for i := range 7 {
+	for i := range 15 {
 		g := ware{price: int64(6_000 + 2_000*i)}
 		pieces, limit := 100_000, 0
 		if i == 0 {
@@ -191,12 +191,16 @@ func (w *world) settle(seed uint64, shoppers int) {
 		g.id = boss.want(201, "POST", "/admin/products", map[string]any{
 			"category_id": category, "name": fmt.Sprintf("운동화 %d", i), "brand": "나이키", "list_price_won": g.price, "price_won": g.price, "limit_per_customer": limit,
 		}).Body["id"].(string)
+		boss.want(200, "POST", "/admin/products/"+g.id+"/publish", nil)
+		if i >= 7 {
+			w.load.gone = append(w.load.gone, g)
+			continue
+		}
 		a, _ := w.load.managers[0].ask(request{
 			op: "move", method: "POST", path: "/admin/products/" + g.id + "/stock-movements", key: uuid.NewString(), subject: g.id,
 			body: map[string]any{"kind": "receive", "quantity": pieces, "reason": "delivery"},
 		})
 		require.Equal(w.t, 201, a.Status, a)
-		boss.want(200, "POST", "/admin/products/"+g.id+"/publish", nil)
 		if i == 0 {
 			w.load.hot = g
 		} else {

@@ -22,6 +22,7 @@ type load struct {
 	managers   []*manager
 	hot        ware // runs out, and comes in again
 	others     []ware
+	gone       []ware // of which there is nothing: a shopper who asks for one finds that out late, once a second
 	campaign   string
 
 	newcomers bool // whether there are any; each costs as much as many orders
@@ -128,10 +129,13 @@ func (v *visitor) askTwice(r request) (told, bool) {
 	return a, ok
 }
 
-// basket is one to three products. Half of the baskets hold the hot one.
+// basket is one to four products. Half of the baskets hold the hot one.
 func (s *shopper) basket() (items []map[string]any) {
 	add := func(g ware) {
 		items = append(items, map[string]any{"product_id": g.id, "quantity": 1 + s.dice.IntN(2), "expected_price_won": g.price})
+	}
+	if s.dice.IntN(20) == 0 {
+		add(s.load.gone[s.dice.IntN(len(s.load.gone))])
 	}
 	if s.dice.IntN(2) == 0 {
 		add(s.load.hot)
