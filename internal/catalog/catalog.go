@@ -23,8 +23,6 @@ type Stock interface {
 	// Reserve sets all lines aside, or none: ErrOutOfStock names the lines that cannot be had. A repeat returns the first
 	// result; a reservation that was released stays released: ErrReservationReleased.
 	Reserve(ctx context.Context, in ReserveInput) (Reservation, error)
-	// Release gives back what the order holds. Nothing held yet: a reservation that arrives later is refused.
-	Release(ctx context.Context, in ReleaseInput) (Reservation, error)
 	// Holds tells what each order holds, or held, with its lines; an order of which nothing is known is left out. For the audit.
 	Holds(ctx context.Context, in HoldsInput) (Holds, error)
 	// OpenHolds lists what is held and neither used nor released, oldest order first. For the audit.
@@ -80,11 +78,6 @@ type Checked struct{}
 type ReserveInput struct {
 	OrderID uuid.UUID `json:"order_id"`
 	Lines   []Line    `json:"lines"`
-}
-
-// ReleaseInput is the argument of Stock.Release.
-type ReleaseInput struct {
-	OrderID uuid.UUID `json:"order_id"`
 }
 
 // HoldsInput names at most 1,000 orders.

@@ -66,13 +66,15 @@ SELECT count(*) AS looked, coalesce((array_agg(touched.id) FILTER (WHERE a.versi
 FROM touched LEFT JOIN accounts.accounts a USING (id);
 
 -- name: ToldTwice :one
--- Of the notifications since: those whose account was told the same of the same order by another one.
-SELECT count(*) AS looked, coalesce((array_agg(n.id) FILTER (WHERE EXISTS (
-        SELECT FROM accounts.notifications o
-        WHERE o.account_id = n.account_id AND o.kind = n.kind AND o.params->'order_id' = n.params->'order_id' AND o.id <> n.id
-    )))[1:100], '{}')::uuid[] AS wrong
-FROM accounts.notifications n
-WHERE n.id >= sqlc.arg(since);
+-- Of the notifications since that are about an order: those whose account was told the same of it by another one.
+WITH told AS (
+    SELECT n.id, count(*) OVER (PARTITION BY n.account_id, n.kind, n.params->>'order_id') AS times
+    FROM accounts.notifications n
+    WHERE n.account_id IN (SELECT x.account_id FROM accounts.notifications x WHERE x.id >= sqlc.arg(since)) AND n.params ? 'order_id'
+)
+SELECT count(*) FILTER (WHERE told.id >= sqlc.arg(since)::uuid) AS looked,
+    coalesce((array_agg(told.id) FILTER (WHERE told.id >= sqlc.arg(since)::uuid AND told.times > 1))[1:100], '{}')::uuid[] AS wrong
+FROM told;
 
 -- name: ToldOfNothing :one
 -- Of the notifications since: those whose event was never taken.

@@ -151,12 +151,14 @@ func (q *Queries) ToldOfNothing(ctx context.Context, db DBTX, since uuid.UUID) (
 }
 
 const toldTwice = `-- name: ToldTwice :one
-SELECT count(*) AS looked, coalesce((array_agg(n.id) FILTER (WHERE EXISTS (
-        SELECT FROM accounts.notifications o
-        WHERE o.account_id = n.account_id AND o.kind = n.kind AND o.params->'order_id' = n.params->'order_id' AND o.id <> n.id
-    )))[1:100], '{}')::uuid[] AS wrong
-FROM accounts.notifications n
-WHERE n.id >= $1
+WITH told AS (
+    SELECT n.id, count(*) OVER (PARTITION BY n.account_id, n.kind, n.params->>'order_id') AS times
+    FROM accounts.notifications n
+    WHERE n.account_id IN (SELECT x.account_id FROM accounts.notifications x WHERE x.id >= $1) AND n.params ? 'order_id'
+)
+SELECT count(*) FILTER (WHERE told.id >= $1::uuid) AS looked,
+    coalesce((array_agg(told.id) FILTER (WHERE told.id >= $1::uuid AND told.times > 1))[1:100], '{}')::uuid[] AS wrong
+FROM told
 `
 
 type ToldTwiceRow struct {
@@ -164,7 +166,7 @@ type ToldTwiceRow struct {
 	Wrong  []uuid.UUID
 }
 
-// Of the notifications since: those whose account was told the same of the same order by another one.
+// Of the notifications since that are about an order: those whose account was told the same of it by another one.
 func (q *Queries) ToldTwice(ctx context.Context, db DBTX, since uuid.UUID) (ToldTwiceRow, error) {
 	row := db.QueryRow(ctx, toldTwice, since)
 	var i ToldTwiceRow

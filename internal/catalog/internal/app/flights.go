@@ -17,21 +17,19 @@ import (
 //
 // There are few, as flights do not get faster by the number. What is spread over ten thousand products costs the database less in
 // two flights of 128 orders than in eight of 32, and two flights for one product only wait for each other. Reservations have two,
-// so that a pool which somebody else holds for long stops half of the shop at most; what reads, and what gives back, has one.
+// so that a pool which somebody else holds for long stops half of the shop at most; what reads has one.
 const (
 	reserveFlights = 2
-	releaseFlights = 1
 	offerFlights   = 1
 	settleJobs     = 1
 )
 
 // flights are the limits of the groups, by what they do.
-type flights struct{ reserve, release, offers batch.Config }
+type flights struct{ reserve, offers batch.Config }
 
 func flightsWithin(l batch.Limits) flights {
 	return flights{
 		reserve: batch.Config{Name: "catalog.reserve", Shards: reserveFlights}.Within(l),
-		release: batch.Config{Name: "catalog.release", Shards: releaseFlights}.Within(l),
 		offers:  batch.Config{Name: "catalog.offers", Shards: offerFlights}.Within(l),
 	}
 }
@@ -42,7 +40,7 @@ func flightsWithin(l batch.Limits) flights {
 // nor, while a table is young, with a scan of it: it grows faster than its statistics. So they are planned once, with the indexes.
 func (f flights) connections(pool *pgxpool.Pool) (*pgxpool.Pool, error) {
 	config := pool.Config()
-	config.MaxConns = min(config.MaxConns, int32(f.reserve.Shards+f.release.Shards+f.offers.Shards+settleJobs))
+	config.MaxConns = min(config.MaxConns, int32(f.reserve.Shards+f.offers.Shards+settleJobs))
 	config.MinConns, config.MinIdleConns = 0, 0
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"

@@ -30,9 +30,9 @@ func (f *shelf) do(o op) (said, error) {
 	case f.flaw == "reads, then writes" && o.kind == "reserve":
 		f.meet.Done()
 		f.meet.Wait()
-	case f.flaw == "forgets who gave up early" && o.kind == "release" && now.state[o.order] == 0:
+	case f.flaw == "forgets who gave up early" && o.kind == "expire" && now.state[o.order] == 0:
 		after = now
-	case f.flaw == "gives back twice" && o.kind == "release" && now.state[o.order] == 'r':
+	case f.flaw == "gives back twice" && o.kind == "expire" && now.state[o.order] == 'r':
 		for i, q := range now.holds[o.order] {
 			after.stock[i].reserved -= q
 		}
@@ -70,11 +70,6 @@ func (f *shelf) Reserve(_ context.Context, _, group, order int, lines [sizes]int
 	return catalog.Reservation{State: catalog.HoldState(told.what)}, err
 }
 
-func (f *shelf) Release(_ context.Context, _, group, order int) (catalog.Reservation, error) {
-	told, err := f.do(op{kind: "release", group: group, order: order})
-	return catalog.Reservation{State: catalog.HoldState(told.what)}, err
-}
-
 func (f *shelf) Settle(_ context.Context, _, group, order int, event string) error {
 	kind := "use"
 	if event == expired {
@@ -100,10 +95,10 @@ func TestTheCheckerCatches(t *testing.T) {
 	take := func(order int, lines ...int64) op {
 		return op{kind: "reserve", order: order, lines: [sizes]int64(append(lines, 0, 0)[:sizes])}
 	}
-	give, use, expire, look := op{kind: "release"}, op{kind: "use"}, op{kind: "expire"}, op{kind: "look"}
+	use, expire, look := op{kind: "use"}, op{kind: "expire"}, op{kind: "look"}
 	for flaw, history := range map[string][]op{
-		"forgets who gave up early": {give, take(0, 1)},
-		"gives back twice":          {take(0, 1), give, give, look},
+		"forgets who gave up early": {expire, take(0, 1)},
+		"gives back twice":          {take(0, 1), expire, expire, look},
 		"restocks twice":            {take(0, 1), use, expire, expire, look},
 		"takes again on a repeat":   {take(0, 1), take(0, 1), look},
 		"takes half a basket":       {take(0, 1, 3), look},
@@ -170,9 +165,6 @@ func (lost) Reserve(context.Context, int, int, int, [sizes]int64) (catalog.Reser
 	return catalog.Reservation{}, context.Canceled
 }
 
-func (lost) Release(context.Context, int, int, int) (catalog.Reservation, error) {
-	return catalog.Reservation{}, context.Canceled
-}
 func (lost) Settle(context.Context, int, int, int, string) error      { return context.Canceled }
 func (lost) Move(context.Context, int, int, int, int64, string) error { return context.Canceled }
 func (l lost) Look(context.Context, int) ([sizes]stock, error) {

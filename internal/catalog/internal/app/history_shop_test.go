@@ -119,10 +119,6 @@ func (r *real) Reserve(ctx context.Context, caller, group, order int, lines [siz
 	return r.instances[caller%2].Reserve(ctx, catalog.ReserveInput{OrderID: r.ids[group][order], Lines: asked})
 }
 
-func (r *real) Release(ctx context.Context, caller, group, order int) (catalog.Reservation, error) {
-	return r.instances[caller%2].Release(ctx, catalog.ReleaseInput{OrderID: r.ids[group][order]})
-}
-
 func (r *real) Settle(ctx context.Context, caller, group, order int, event string) error {
 	if err := r.tryHear(ctx, event, r.ids[group][order]); err != nil {
 		return err

@@ -94,7 +94,7 @@ func (m model) apply(o op) (said, model) {
 			m.state[o.order] = 'u'
 		}
 		return said{}, m
-	case "release", "expire":
+	case "expire":
 		for i, q := range hold {
 			switch m.state[o.order] {
 			case 'h':
@@ -104,9 +104,6 @@ func (m model) apply(o op) (said, model) {
 			}
 		}
 		m.state[o.order] = 'r'
-		if o.kind == "release" {
-			return said{what: string(catalog.Released)}, m
-		}
 		return said{}, m
 	}
 	panic(o.kind)
@@ -145,7 +142,6 @@ func checker(began int64) porcupine.Model {
 // goods is what a history is of.
 type goods interface {
 	Reserve(ctx context.Context, caller, group, order int, lines [sizes]int64) (catalog.Reservation, error)
-	Release(ctx context.Context, caller, group, order int) (catalog.Reservation, error)
 	Settle(ctx context.Context, caller, group, order int, event string) error // of an event of the order
 	Move(ctx context.Context, caller, group, product int, by int64, key string) error
 	Look(ctx context.Context, group int) ([sizes]stock, error)
@@ -208,9 +204,6 @@ func (r *recorder) call(ctx context.Context, caller int, o op) (told said, err e
 	case "reserve":
 		reservation, err = r.goods.Reserve(ctx, caller, o.group, o.order, o.lines)
 		told.what = string(reservation.State)
-	case "release":
-		reservation, err = r.goods.Release(ctx, caller, o.group, o.order)
-		told.what = string(reservation.State)
 	case "use":
 		err = r.goods.Settle(ctx, caller, o.group, o.order, paid)
 	case "expire":
@@ -234,9 +227,7 @@ func (r *recorder) play(ctx context.Context, seed uint64, groups, callers, each 
 				switch random.IntN(12) {
 				case 0, 1, 2, 3, 4:
 					o.kind = "reserve"
-				case 5, 6:
-					o.kind = "release"
-				case 7:
+				case 5, 6, 7:
 					o.kind = "expire"
 				case 8:
 					o.kind = "use"

@@ -114,9 +114,8 @@ func (m *machine) reserve(rt *rapid.T) {
 func (m *machine) release(rt *rapid.T) {
 	id := m.order(rt)
 	for range rapid.IntRange(1, 2).Draw(rt, "times") {
-		got, err := m.s.release(rapid.IntRange(0, 1).Draw(rt, "instance"), id)
-		if err != nil || got.State != catalog.Released {
-			rt.Fatalf("release: %v %v", got, err)
+		if err := m.s.release(rapid.IntRange(0, 1).Draw(rt, "instance"), id); err != nil {
+			rt.Fatalf("release: %v", err)
 		}
 	}
 	m.ended(id)

@@ -103,7 +103,7 @@ func TestEditsLoseNoStock(t *testing.T) {
 			}
 			if i%2 == 0 {
 				for range 2 {
-					if _, err := s.release(i, orders[i]); err != nil {
+					if err := s.release(i, orders[i]); err != nil {
 						t.Error(err)
 					}
 				}

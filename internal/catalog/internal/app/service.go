@@ -36,7 +36,6 @@ type Service struct {
 	index  Index
 
 	reserves *batch.Group[order, catalog.Reservation]
-	releases *batch.Group[settlement, catalog.Reservation]
 	offers   *batch.Group[[]uuid.UUID, map[uuid.UUID]catalog.Offer]
 	scarce   *scarce
 	details  *details
@@ -68,7 +67,6 @@ func NewService(p Parts) (*Service, error) {
 		trees:   newTrees(),
 	}
 	s.reserves = batch.New(flights.reserve, s.flyReserve)
-	s.releases = batch.New(flights.release, s.flyRelease)
 	s.offers = batch.New(flights.offers, s.flyOffers)
 	return s, nil
 }
@@ -76,7 +74,6 @@ func NewService(p Parts) (*Service, error) {
 // Close waits for the flights that are in the air and refuses new ones.
 func (s *Service) Close() {
 	s.reserves.Close()
-	s.releases.Close()
 	s.offers.Close()
 	s.flying.Close()
 	s.details.Close()

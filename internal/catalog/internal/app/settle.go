@@ -10,15 +10,12 @@ import (
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/db"
-	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 )
 
 var (
-	releaseCommit    = failpoint.New("catalog.release.commit")    // what is held is locked, nothing is written
-	releaseCommitted = failpoint.New("catalog.release.committed") // given back, and no order was told
-	settleCommit     = failpoint.New("catalog.settle.commit")     // all is written that the events have asked for
-	settleCommitted  = failpoint.New("catalog.settle.committed")
+	settleCommit    = failpoint.New("catalog.settle.commit") // all is written that the events have asked for
+	settleCommitted = failpoint.New("catalog.settle.committed")
 )
 
 // settlement is what becomes of an order's hold.
@@ -36,48 +33,6 @@ const (
 	settleRounds  = 4   // in which a settlement meets a reservation that arrives at the same moment
 	maxSettlement = 512 // orders in one transaction
 )
-
-// Release implements [catalog.Stock].
-func (s *Service) Release(ctx context.Context, in catalog.ReleaseInput) (catalog.Reservation, error) {
-	released, err := s.releases.Do(ctx, shardOf(in.OrderID), settlement{in.OrderID, actionRelease})
-	return released, busy(err)
-}
-
-// flyRelease gives back what the orders of one flight hold, in two round trips.
-func (s *Service) flyRelease(ctx context.Context, asked []settlement) ([]batch.Result[catalog.Reservation], error) {
-	results := make([]batch.Result[catalog.Reservation], len(asked))
-	conn, err := s.flying.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("acquire a connection for releases: %w", err)
-	}
-	defer giveBack(ctx, conn)
-
-	for round, left := 0, asked; len(left) > 0; round++ {
-		if round == settleRounds {
-			return nil, fmt.Errorf("%w: reservations kept arriving while they were settled", batch.ErrBusy)
-		}
-		known, err := s.sql.BoardSettle(ctx, conn.Conn(), true, ordersOf(left))
-		if err != nil {
-			return nil, err
-		}
-		decided := s.decide(known, left)
-		if decided.Empty() {
-			break // nothing to keep: giveBack rolls back, which costs no write
-		}
-		releaseCommit.Hit()
-		again, err := s.sql.LandSettle(ctx, conn.Conn(), true, &decided.Settled)
-		if err != nil {
-			return nil, err
-		}
-		releaseCommitted.Hit()
-		s.noteAll(decided.pools)
-		left = only(left, again)
-	}
-	for i, a := range asked {
-		results[i].Out = catalog.Reservation{OrderID: a.order, State: catalog.Released}
-	}
-	return results, nil
-}
 
 // Settle does what orders' events have asked for, many orders at once, until nothing is left to do. The handlers of events
 // only write down what is to be done: the bus may handle many of them in one transaction, in whatever order they came,
@@ -116,13 +71,13 @@ func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
 		for i, r := range rows {
 			asked[i] = settlement{r.OrderID, r.Action}
 		}
-		known, err := s.sql.BoardSettle(ctx, tx, false, ordersOf(asked))
+		known, err := s.sql.BoardSettle(ctx, tx, ordersOf(asked))
 		if err != nil {
 			return err
 		}
 		decided = s.decide(known, asked)
 		if !decided.Empty() {
-			again, err := s.sql.LandSettle(ctx, tx, false, &decided.Settled)
+			again, err := s.sql.LandSettle(ctx, tx, &decided.Settled)
 			if err != nil {
 				return err
 			}
@@ -230,21 +185,4 @@ func ordersOf(asked []settlement) []uuid.UUID {
 		ids[i] = a.order
 	}
 	return ids
-}
-
-func only(asked []settlement, orders []uuid.UUID) []settlement {
-	if len(orders) == 0 {
-		return nil
-	}
-	wanted := map[uuid.UUID]bool{}
-	for _, id := range orders {
-		wanted[id] = true
-	}
-	var left []settlement
-	for _, a := range asked {
-		if wanted[a.order] {
-			left = append(left, a)
-		}
-	}
-	return left
 }

@@ -102,7 +102,7 @@ func TestSettle(t *testing.T) {
 		}
 		for i := range 300 {
 			wg.Go(func() {
-				if _, err := s.release(i, orders[i*2]); err != nil {
+				if err := s.release(i, orders[i*2]); err != nil {
 					t.Error(err)
 				}
 			})

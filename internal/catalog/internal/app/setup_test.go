@@ -117,8 +117,12 @@ func (s *shop) reserve(instance int, order uuid.UUID, lines ...catalog.Line) (ca
 	return s.instances[instance%2].Reserve(s.t.Context(), catalog.ReserveInput{OrderID: order, Lines: lines})
 }
 
-func (s *shop) release(instance int, order uuid.UUID) (catalog.Reservation, error) {
-	return s.instances[instance%2].Release(s.t.Context(), catalog.ReleaseInput{OrderID: order})
+// release says that the order was canceled, and settles.
+func (s *shop) release(instance int, order uuid.UUID) error {
+	if err := s.tryHear(s.t.Context(), canceled, order); err != nil {
+		return err
+	}
+	return s.instances[instance%2].Settle(s.t.Context())
 }
 
 // hear hands an event of the order to its handler, as the bus does.

@@ -83,12 +83,9 @@ type Holds struct {
 }
 
 // BoardSettle locks the orders' reservations and their pools, in one round trip. With begin it begins a transaction first.
-func (q *Queries) BoardSettle(ctx context.Context, conn Sender, begin bool, orders []uuid.UUID) (Holds, error) {
+func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders []uuid.UUID) (Holds, error) {
 	known := Holds{States: map[uuid.UUID]string{}, Pools: map[uuid.UUID]Pool{}, Lines: map[uuid.UUID][]Line{}}
 	b := &pgx.Batch{}
-	if begin {
-		b.Queue("begin")
-	}
 	b.Queue(lockReservations, orders).Query(func(rows pgx.Rows) error { return readStates(rows, known.States) })
 	b.Queue(lockPoolsOfOrders, orders).Query(func(rows pgx.Rows) error { return readPools(rows, known.Pools) })
 	b.Queue(linesOfOrders, orders).Query(func(rows pgx.Rows) error {
@@ -118,9 +115,9 @@ type Settled struct {
 // Empty tells that there is nothing to write.
 func (w *Settled) Empty() bool { return len(w.States) == 0 && len(w.Tombstones) == 0 }
 
-// LandSettle writes a settlement in one round trip. With commit it commits too. It returns the orders whose tombstone could
+// LandSettle writes a settlement in one round trip. It returns the orders whose tombstone could
 // not be set because a reservation arrived in the meantime: those must be settled again.
-func (q *Queries) LandSettle(ctx context.Context, conn Sender, end bool, w *Settled) ([]uuid.UUID, error) {
+func (q *Queries) LandSettle(ctx context.Context, conn Sender, w *Settled) ([]uuid.UUID, error) {
 	b := &pgx.Batch{}
 	if len(w.States) > 0 {
 		orders, states := make([]uuid.UUID, 0, len(w.States)), make([]string, 0, len(w.States))
@@ -144,9 +141,6 @@ func (q *Queries) LandSettle(ctx context.Context, conn Sender, end bool, w *Sett
 	set := map[uuid.UUID]bool{}
 	if len(w.Tombstones) > 0 {
 		b.Queue(insertTombstones, w.At, w.Tombstones).Query(func(rows pgx.Rows) error { return readIDs(rows, set) })
-	}
-	if end {
-		commit(b)
 	}
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return nil, fmt.Errorf("write settlement: %w", err)

@@ -226,8 +226,7 @@ func TestPlaceKeepsRefusals(t *testing.T) {
 		require.ErrorIs(t, err, ordering.ErrNotPlaced)
 		var id uuid.UUID
 		require.NoError(t, s.pool.QueryRow(t.Context(), `SELECT id FROM ordering.orders`).Scan(&id))
-		_, err = s.catalog.Release(t.Context(), catalog.ReleaseInput{OrderID: id})
-		require.NoError(t, err)
+		s.catalog.release(id)
 		_, err = s.Place(t.Context(), in)
 		require.ErrorIs(t, err, catalog.ErrReservationReleased)
 		require.Equal(t, payments.StateClosed, s.payments.of(id).State)

@@ -105,10 +105,11 @@ func NewService(p Parts) *Service {
 	if s.wait == nil {
 		s.wait = sleep
 	}
-	// Each flight holds a connection: half of the pool's twelve at most. More of them in the air would be smaller, and dearer by the order.
+	// One flight of each kind at a time: two would be half as large, and an order would cost a fifth more (bench/). The next one boards
+	// meanwhile.
 	s.finding = batch.New(batch.Config{Name: "ordering.find", Shards: 1}.Within(p.Flights), s.flyRequests)
-	s.placing = batch.New(batch.Config{Name: "ordering.place", Shards: 2}.Within(p.Flights), s.flyDrafts)
-	s.finishing = batch.New(batch.Config{Name: "ordering.finish", Shards: 2}.Within(p.Flights), s.flyFinishes)
+	s.placing = batch.New(batch.Config{Name: "ordering.place", Shards: 1}.Within(p.Flights), s.flyDrafts)
+	s.finishing = batch.New(batch.Config{Name: "ordering.finish", Shards: 1}.Within(p.Flights), s.flyFinishes)
 	s.emptying = batch.New(batch.Config{Name: "ordering.carts", Shards: 1, Deadline: 2 * time.Second}.Within(p.Flights), s.flyCarts)
 	return s
 }
