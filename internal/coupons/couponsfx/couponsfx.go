@@ -8,7 +8,6 @@ import (
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/app"
 	"github.com/sasapick/shop/internal/platform/audit"
-	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/platformfx"
@@ -39,12 +38,11 @@ type parts struct {
 	Outbox    *outbox.Outbox
 	Audit     *audit.Log
 	Clock     clock.Clock
-	Flights   batch.Limits `optional:"true"`
 }
 
 // newService ends the service before the pool that it writes to: fx stops in the reverse order of making.
 func newService(p parts) *app.Service {
-	s := app.NewService(p.Pool, p.Outbox, p.Audit, p.Clock, p.Flights)
+	s := app.NewService(p.Pool, p.Outbox, p.Audit, p.Clock)
 	p.Lifecycle.Append(fx.StopHook(s.Close))
 	return s
 }

@@ -226,7 +226,9 @@ func (g *Group[In, Out]) try(ctx context.Context, in []In) (results []Result[Out
 	}()
 	boarded.Hit()
 	results, err = g.flight(ctx, in)
-	landed.Hit()
+	if err == nil {
+		landed.Hit()
+	}
 	if err == nil && len(results) != len(in) {
 		return nil, fmt.Errorf("flight of %s: %d results for %d inputs", g.config.Name, len(results), len(in))
 	}

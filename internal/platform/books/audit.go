@@ -23,7 +23,7 @@ const (
 type Options struct {
 	From  map[string]Checkpoint           // what sound looks have left behind, by the invariant's id
 	Full  bool                            // look at everything all the same
-	Limit time.Duration                   // of one look; 0: Limit
+	Limit time.Duration                   // of one look; 0: Limit, or FullLimit
 	Pause func(ctx context.Context) error // before a second look; nil: two seconds
 }
 
@@ -69,6 +69,9 @@ type Line struct {
 
 // Audit looks at every invariant, a few at a time. It writes nothing: see [Auditor] for what is kept of it.
 func Audit(ctx context.Context, invariants []Invariant, o Options) Report {
+	if o.Limit == 0 && o.Full {
+		o.Limit = FullLimit
+	}
 	o.Limit = cmp.Or(o.Limit, Limit)
 	if o.Pause == nil {
 		o.Pause = sleep
@@ -133,6 +136,8 @@ func look(ctx context.Context, i Invariant, o Options) Line {
 	case len(line.Wrong) > 0:
 		line.State = Broken
 		line.Wrong = line.Wrong[:min(len(line.Wrong), MostWrong)]
+	case o.Full && found.Short:
+		line.State, line.Reason = Unknown, fmt.Sprintf("there is more than can be looked at in %s", o.Limit)
 	case young == 0:
 		line.through = found.Through
 	}

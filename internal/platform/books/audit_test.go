@@ -160,6 +160,20 @@ func TestLooks(t *testing.T) {
 		})
 	})
 
+	// Of what only a part was looked at, nobody can say that all of it is sound; from one checkpoint to the next it may be in parts.
+	t.Run("AFullLookThatBreaksOffIsUnknown", func(t *testing.T) {
+		t.Parallel()
+
+		short := books.Invariant{Module: "tests", Name: "short", Says: "There is too much.", Check: func(ctx context.Context, _ string) (books.Finding, error) {
+			return books.Finding{Through: "half", Short: books.Spent(books.Hurried(ctx), 0.5)()}, nil
+		}}
+		report := books.Audit(t.Context(), []books.Invariant{short}, books.Options{})
+		require.True(t, report.Balanced)
+		report = books.Audit(t.Context(), []books.Invariant{short}, books.Options{Full: true})
+		require.Equal(t, books.Unknown, report.Items[0].State)
+		require.Equal(t, "there is more than can be looked at in 10m0s", report.Items[0].Reason)
+	})
+
 	// A first look that is cut off may have left out any subject.
 	t.Run("NoneIsLetOffBehindTheMost", func(t *testing.T) {
 		t.Parallel()

@@ -19,6 +19,8 @@ import (
 const (
 	// Limit is how long one invariant may take.
 	Limit = 5 * time.Second
+	// FullLimit is how long, when everything is looked at again.
+	FullLimit = 10 * time.Minute
 	// MostWrong is how many mismatches an invariant names.
 	MostWrong = 100
 )
@@ -44,6 +46,7 @@ type Finding struct {
 	Looked  int64  // rows, or whatever the invariant counts
 	Through string // the checkpoint for the next look, if nothing is wrong; "": there is none
 	Wrong   []Mismatch
+	Short   bool // the look broke off before it had seen everything: the next one goes on from Through
 }
 
 // Mismatch is something that does not hold.
@@ -83,6 +86,22 @@ func Span(from string, least time.Time) (since, through uuid.UUID, err error) {
 	}
 	return since, later(since, FirstID(time.Now().Add(-Late))), nil
 }
+
+// Spent tells, from now on, when a share of the time that a look has is over. Then it breaks off, and the next one goes on from there:
+// what was sold in a rush, or while nobody audited, is caught up with.
+func Spent(ctx context.Context, share float64) func() bool {
+	if ctx.Value(hurry{}) != nil {
+		return func() bool { return true }
+	}
+	deadline, ok := ctx.Deadline()
+	end := time.Now().Add(time.Duration(share * float64(time.Until(deadline))))
+	return func() bool { return ok && time.Now().After(end) }
+}
+
+type hurry struct{}
+
+// Hurried returns a context in which every look breaks off where it first may: a test need not have as much as a look has time for.
+func Hurried(ctx context.Context) context.Context { return context.WithValue(ctx, hurry{}, true) }
 
 func later(a, b uuid.UUID) uuid.UUID {
 	if bytes.Compare(a[:], b[:]) < 0 {

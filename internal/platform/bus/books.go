@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,10 +19,9 @@ const (
 	latePublished = time.Minute
 	lateHeard     = time.Minute
 	lateParked    = 24 * time.Hour
-	lateCommit    = 5 * time.Minute // the longest that a transaction may take to commit what it has written
-	versionsChunk = 500_000         // ids
+	versionsChunk = 500_000 // ids
 	heardChunk    = 5000
-	enough        = books.Limit / 2 // a look that has taken so long ends, and the next one goes on from there
+	share         = 0.5 // of its time, after which a look breaks off
 )
 
 // Books are the invariants of the modules' events: what the audit asks of each outbox, each parking place, and, for those of
@@ -75,17 +73,19 @@ func (b bookkeeper) versions(ctx context.Context, from string) (f books.Finding,
 			return f, fmt.Errorf("read the checkpoint: %w", err)
 		}
 	}
-	start := time.Now()
-	err = b.look(ctx, func(tx pgx.Tx) error {
-		var last int64
-		if err := tx.QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM `+b.table(b.module, "outbox")).Scan(&last); err != nil {
+	over := books.Spent(ctx, share)
+	err = books.Snapshot(ctx, b.pool, func(tx pgx.Tx) error {
+		var first, last int64
+		if err := tx.QueryRow(ctx, `SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM `+b.table(b.module, "outbox")).Scan(&first, &last); err != nil {
 			return fmt.Errorf("look for the last event of %s: %w", b.module, err)
 		}
+		after = max(after, first-1) // older ones have been deleted
 		f.Through = strconv.FormatInt(after, 10)
-		for ; after < last && time.Since(start) < enough; after += versionsChunk {
+		for ; after < last && !f.Short; after += versionsChunk {
 			if err := b.versionsAfter(ctx, tx, after, &f); err != nil {
 				return err
 			}
+			f.Short = after+versionsChunk < last && over()
 		}
 		return nil
 	})
@@ -99,7 +99,7 @@ func (b bookkeeper) versionsAfter(ctx context.Context, tx pgx.Tx, after int64, f
 	var through *int64
 	if err := tx.QueryRow(ctx, `
 SELECT count(*), max(id) FILTER (WHERE occurred_at < now() - $3::interval)
-FROM `+outbox+` WHERE id > $1 AND id <= $2`, after, after+versionsChunk, lateCommit).Scan(&looked, &through); err != nil {
+FROM `+outbox+` WHERE id > $1 AND id <= $2`, after, after+versionsChunk, books.Late).Scan(&looked, &through); err != nil {
 		return fmt.Errorf("count the events of %s: %w", b.module, err)
 	}
 	f.Looked += looked
@@ -119,7 +119,7 @@ SELECT key, version, coalesce(earlier, 0) FROM gaps, LATERAL (
     WHERE e.key = gaps.key AND e.aggregate_version < version AND (published_at IS NULL OR published_at > now() - $3::interval)
 ) AS kept
 WHERE earlier IS NOT NULL OR key BETWEEN $4 AND $5 AND substr(key::text, 15, 1) = '7'
-ORDER BY id LIMIT $6`, after, after+versionsChunk, kept, earliest(time.Now().Add(-kept)), earliest(time.Now().Add(time.Hour)), books.MostWrong-len(f.Wrong))
+ORDER BY id LIMIT $6`, after, after+versionsChunk, kept, books.FirstID(time.Now().Add(-kept)), books.FirstID(time.Now().Add(time.Hour)), books.MostWrong-len(f.Wrong))
 	var key uuid.UUID
 	var version, earlier int64
 	_, err := pgx.ForEachRow(rows, []any{&key, &version, &earlier}, func() error {
@@ -133,18 +133,9 @@ ORDER BY id LIMIT $6`, after, after+versionsChunk, kept, earliest(time.Now().Add
 	return err
 }
 
-// earliest is the least UUIDv7 of the time.
-func earliest(at time.Time) (id uuid.UUID) {
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))
-	copy(id[:6], ms[2:])
-	id[6] = 0x70
-	return id
-}
-
 // published has no checkpoint: an index leads to what is unpublished.
 func (b bookkeeper) published(ctx context.Context, _ string) (f books.Finding, err error) {
-	err = b.look(ctx, func(tx pgx.Tx) error {
+	err = books.Snapshot(ctx, b.pool, func(tx pgx.Tx) error {
 		outbox := b.table(b.module, "outbox")
 		if err := tx.QueryRow(ctx, `
 SELECT count(*) FROM (SELECT FROM `+outbox+` WHERE published_at IS NULL ORDER BY id LIMIT 100000) AS unpublished`).Scan(&f.Looked); err != nil {
@@ -159,7 +150,7 @@ WHERE published_at IS NULL AND occurred_at < now() - $1::interval ORDER BY id LI
 }
 
 func (b bookkeeper) parked(ctx context.Context, _ string) (f books.Finding, err error) {
-	err = b.look(ctx, func(tx pgx.Tx) error {
+	err = books.Snapshot(ctx, b.pool, func(tx pgx.Tx) error {
 		parked := b.table(b.module, "parked")
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM `+parked).Scan(&f.Looked); err != nil {
 			return fmt.Errorf("count the parked events of %s: %w", b.module, err)
@@ -184,7 +175,7 @@ func (b bookkeeper) late(rows pgx.Rows, f *books.Finding, format string) error {
 	return err
 }
 
-// heard compares what was published in the last hour, or since the checkpoint, with the inbox. What is parked is in the
+// heard compares what was published since the checkpoint, of what is kept, with the inbox. What is parked is in the
 // inbox too. The two may be in different databases, so they are read one after the other: first what was published.
 func (b bookkeeper) heard(ctx context.Context, from string) (f books.Finding, err error) {
 	var since *time.Time
@@ -196,9 +187,9 @@ func (b bookkeeper) heard(ctx context.Context, from string) (f books.Finding, er
 		since = &at
 	}
 	var through time.Time
-	start := time.Now()
+	over := books.Spent(ctx, share)
 	for source, types := range b.types {
-		at, err := b.heardFrom(ctx, source, types, since, start, &f)
+		at, err := b.heardFrom(ctx, source, types, since, over, &f)
 		if err != nil {
 			return f, err
 		}
@@ -210,17 +201,17 @@ func (b bookkeeper) heard(ctx context.Context, from string) (f books.Finding, er
 	return f, nil
 }
 
-var errEnough = errors.New("this look has taken long enough")
+var errEnough = errors.New("this look breaks off")
 
 // heardFrom compares the events of one module, and returns the time from which the next look must go on.
-func (b bookkeeper) heardFrom(ctx context.Context, source string, types []string, since *time.Time, start time.Time, f *books.Finding) (through time.Time, err error) {
+func (b bookkeeper) heardFrom(ctx context.Context, source string, types []string, since *time.Time, over func() bool, f *books.Finding) (through time.Time, err error) {
 	pool := b.poolOf(source)
-	if err := pool.QueryRow(ctx, `SELECT now() - $1::interval`, lateCommit).Scan(&through); err != nil {
+	if err := pool.QueryRow(ctx, `SELECT now() - $1::interval`, books.Late).Scan(&through); err != nil {
 		return through, fmt.Errorf("ask for the time: %w", err)
 	}
 	rows, _ := pool.Query(ctx, `
 SELECT event_id, type, published_at FROM `+b.table(source, "outbox")+`
-WHERE published_at >= coalesce($1, now() - interval '1 hour') AND published_at < now() - $2::interval AND type = ANY($3)
+WHERE published_at >= coalesce($1::timestamptz, '-infinity') AND published_at < now() - $2::interval AND type = ANY($3)
 ORDER BY published_at`, since, lateHeard, types)
 	var ids []uuid.UUID
 	names := map[uuid.UUID]string{}
@@ -247,13 +238,14 @@ ORDER BY published_at`, since, lateHeard, types)
 		if err := compare(); err != nil {
 			return err
 		}
-		if time.Since(start) > enough {
+		if over() {
 			return errEnough
 		}
 		return nil
 	})
 	switch {
 	case errors.Is(err, errEnough):
+		f.Short = true
 		if published.Before(through) {
 			through = published
 		}
@@ -273,13 +265,4 @@ WHERE NOT EXISTS (SELECT FROM `+b.table(b.module, "inbox")+` WHERE event_id = id
 		return nil, fmt.Errorf("look into the inbox of %s: %w", b.module, err)
 	}
 	return missing, nil
-}
-
-// look reads the module's database as it is at one instant.
-func (b bookkeeper) look(ctx context.Context, read func(pgx.Tx) error) error {
-	tx, err := b.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	return errors.Join(read(tx), tx.Rollback(context.WithoutCancel(ctx)))
 }

@@ -3,8 +3,8 @@
 // Every job has a lease of its own, job.<name>, so that one that hangs holds up no other. An instance keeps a lease for a
 // few minutes and then, when the job is due, leaves that run to whoever asks first, which is another instance if there
 // is one. So instances that come later get their share, and nobody has to know how many there are; an instance that is
-// alone runs the job a second late, once in those minutes. Nothing is run more often for it. A job may run twice at once for a moment (its holder was stopped and woke again), so what it does is decided
-// by compare-and-set on rows, like everything else.
+// alone runs the job a second late, once in those minutes. Nothing is run more often for it. A job may run twice at once for
+// a moment (its holder was stopped and woke again), so what it does is decided by compare-and-set on rows, like everything else.
 package jobs
 
 import (

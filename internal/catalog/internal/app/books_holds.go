@@ -20,20 +20,12 @@ const (
 	maxHeld   = 5000 // open holds that a checkpoint carries
 )
 
-// spent tells, from now on, when a share of the time that a look has is over. Then it ends, and the next one goes on from there:
-// what was sold in a rush, or while nobody audited, is caught up with.
-func (s *Service) spent(ctx context.Context, share float64) func() bool {
-	deadline, ok := ctx.Deadline()
-	end := s.clock().Add(time.Duration(share * float64(time.Until(deadline))))
-	return func() bool { return ok && s.clock().After(end) }
-}
-
 func (s *Service) checkLines(ctx context.Context, from string) (found books.Finding, err error) {
 	since, through, err := books.Span(from, time.Time{})
 	if err != nil {
 		return found, err
 	}
-	over := s.spent(ctx, 0.5)
+	over := books.Spent(ctx, 0.5)
 	err = s.byKeys(ctx, func(tx pgx.Tx) error {
 		for len(found.Wrong) < books.MostWrong {
 			page, err := s.sql.OrdersFrom(ctx, tx, db.OrdersFromParams{Since: since, RowLimit: holdsPage})
@@ -56,7 +48,7 @@ func (s *Service) checkLines(ctx context.Context, from string) (found books.Find
 				return nil
 			}
 			if since = next(until); over() {
-				through = lesser(through, since)
+				through, found.Short = lesser(through, since), true
 				return nil
 			}
 		}
@@ -91,7 +83,7 @@ func (s *Service) checkSold(ctx context.Context, from string) (found books.Findi
 		return found, err
 	}
 	var held []uuid.UUID
-	ordersOver, over := s.spent(ctx, 0.4), s.spent(ctx, 0.7)
+	ordersOver, over := books.Spent(ctx, 0.4), books.Spent(ctx, 0.7)
 	err = s.byKeys(ctx, func(tx pgx.Tx) error {
 		look := func(orders []uuid.UUID) error {
 			found.Looked += int64(len(orders))
@@ -123,7 +115,7 @@ func (s *Service) checkSold(ctx context.Context, from string) (found books.Findi
 				break
 			}
 			if sinceOrder = next(page[len(page)-1]); ordersOver() {
-				until, throughOrder = sinceOrder, lesser(throughOrder, sinceOrder)
+				until, throughOrder, found.Short = sinceOrder, lesser(throughOrder, sinceOrder), true
 				break
 			}
 		}
@@ -140,7 +132,7 @@ func (s *Service) checkSold(ctx context.Context, from string) (found books.Findi
 				break
 			}
 			if sinceMovement = next(page[len(page)-1].ID); over() {
-				throughMovement = lesser(throughMovement, sinceMovement)
+				throughMovement, found.Short = lesser(throughMovement, sinceMovement), true
 				break
 			}
 		}

@@ -1,13 +1,11 @@
 package app_test
 
 import (
-	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -16,7 +14,7 @@ import (
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/app"
 	"github.com/sasapick/shop/internal/catalog/internal/seed"
-	"github.com/sasapick/shop/internal/platform/clock"
+	"github.com/sasapick/shop/internal/platform/books"
 )
 
 // older moves everything that is there an hour back, behind the next checkpoint.
@@ -141,13 +139,7 @@ func TestBooks(t *testing.T) {
 	t.Run("CatchUp", func(t *testing.T) {
 		t.Parallel()
 
-		var clock *clock.Manual
-		s := watched(t, func(sql string) {
-			if strings.Contains(sql, "name: OrdersFrom") || strings.Contains(sql, "name: MovedOrdersFrom") {
-				clock.Advance(time.Hour) // each page takes an hour
-			}
-		})
-		clock = s.clock
+		s := owned(t)
 		product := s.product(20_000)
 		s.exec(strings.ReplaceAll(`
 			CREATE TABLE public.sold AS
@@ -166,9 +158,7 @@ func TestBooks(t *testing.T) {
 			}
 			var from string
 			for look := range 3 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				found, err := i.Check(ctx, from)
-				cancel()
+				found, err := i.Check(books.Hurried(t.Context()), from)
 				require.NoError(t, err)
 				require.NotZero(t, found.Looked)
 				require.Less(t, found.Looked, int64(12_000))

@@ -82,7 +82,7 @@ type Holds struct {
 	Lines  map[uuid.UUID][]Line // by order
 }
 
-// BoardSettle locks the orders' reservations and their pools, in one round trip. With begin it begins a transaction first.
+// BoardSettle locks the orders' reservations and their pools, in one round trip.
 func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders []uuid.UUID) (Holds, error) {
 	known := Holds{States: map[uuid.UUID]string{}, Pools: map[uuid.UUID]Pool{}, Lines: map[uuid.UUID][]Line{}}
 	b := &pgx.Batch{}

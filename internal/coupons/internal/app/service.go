@@ -27,9 +27,9 @@ type Service struct {
 }
 
 // NewService returns the module's service. Close ends it.
-func NewService(pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, c clock.Clock, flights batch.Limits) *Service {
+func NewService(pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, c clock.Clock) *Service {
 	s := &Service{pool: pool, sql: db.New(), outbox: events, audit: log, clock: c}
-	s.claims = batch.New(batch.Config{Name: "coupons.claim"}.Within(flights), s.fly)
+	s.claims = batch.New(batch.Config{Name: "coupons.claim"}, s.fly)
 	return s
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/app"
 	"github.com/sasapick/shop/internal/platform/audit"
-	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/pgtest"
@@ -46,7 +45,7 @@ func setupOn(t testing.TB, pool *pgxpool.Pool, quantity int64) shop {
 	s := shop{t: t, pool: pool}
 	c := clock.Clock(clock.NewManual(made).Now)
 	for i := range s.instances {
-		s.instances[i] = app.NewService(s.pool, outbox.New("coupons", c), audit.New("coupons", c), c, batch.Limits{})
+		s.instances[i] = app.NewService(s.pool, outbox.New("coupons", c), audit.New("coupons", c), c)
 		t.Cleanup(s.instances[i].Close)
 	}
 	s.campaign = s.create(app.Settings{Name: "Welcome", Description: "One each", Quantity: quantity, StartsAt: longAgo, EndsAt: farAway})

@@ -60,50 +60,79 @@ func (l ledger) since(name, says string, look look) books.Invariant {
 		}
 		found.Through = through.String()
 		return found, l.read(ctx, func(tx pgx.Tx) error {
-			return l.pages(ctx, tx, since, func(ids []uuid.UUID) (bool, error) {
+			return l.pages(ctx, tx, since, &found, func(ids []uuid.UUID) error {
 				found.Looked += int64(len(ids))
 				wrong, err := look(ctx, tx, ids)
 				if err != nil {
-					return false, fmt.Errorf("look: %w", err)
+					return fmt.Errorf("look: %w", err)
 				}
 				found.Wrong = append(found.Wrong, wrong...)
 				found.Wrong = found.Wrong[:min(len(found.Wrong), books.MostWrong)]
-				return len(found.Wrong) < books.MostWrong, nil
+				return nil
 			})
 		})
 	}}
 }
 
-// bookPage is how many orders are looked at, or asked about, at once.
-const bookPage = 1_000
+const (
+	bookPage = 1_000       // orders that are looked at, or asked about, at once
+	bookSpan = time.Minute // in which orders changed that are found at once
+)
 
-// pages hands out the ids of orders that were made, or of which an event was made, from an id on, until look has seen enough.
-func (l ledger) pages(ctx context.Context, from db.DBTX, since uuid.UUID, look func(ids []uuid.UUID) (more bool, err error)) error {
-	if since != uuid.Nil {
-		changed, err := l.sql.ChangedOrders(ctx, from, since)
-		if err != nil {
-			return fmt.Errorf("find orders: %w", err)
+// pages hands out the ids of orders that were made, or of which an event was made, from an id on, until look has seen enough or half of
+// the look's time is over. Then the finding is short, and its checkpoint is where the next look goes on.
+func (l ledger) pages(ctx context.Context, from db.DBTX, since uuid.UUID, found *books.Finding, look func(ids []uuid.UUID) error) error {
+	over := books.Spent(ctx, 0.5)
+	breakOff := func(at uuid.UUID) bool {
+		if at.String() >= found.Through || !over() { // what comes after the checkpoint is of a few minutes only
+			return false
 		}
-		for ids := range slices.Chunk(changed, bookPage) {
-			if more, err := look(ids); err != nil || !more {
+		found.Short, found.Through = true, at.String()
+		return true
+	}
+	if since == uuid.Nil {
+		for after := uuid.Nil; len(found.Wrong) < books.MostWrong; {
+			ids, err := l.sql.OrdersAfter(ctx, from, db.OrdersAfterParams{After: after, AtMost: bookPage})
+			if err != nil {
+				return fmt.Errorf("find orders: %w", err)
+			}
+			if len(ids) == 0 {
+				return nil
+			}
+			if err := look(ids); err != nil {
 				return err
+			}
+			if after = ids[len(ids)-1]; breakOff(after) {
+				return nil
 			}
 		}
 		return nil
 	}
-	for after := uuid.Nil; ; {
-		ids, err := l.sql.OrdersAfter(ctx, from, db.OrdersAfterParams{After: after, AtMost: bookPage})
+	for last := false; !last && len(found.Wrong) < books.MostWrong; {
+		until := books.FirstID(timeOf(since).Add(bookSpan))
+		if last = timeOf(until).After(time.Now()); last {
+			until = uuid.Max
+		}
+		changed, err := l.sql.ChangedOrders(ctx, from, db.ChangedOrdersParams{Since: since, Until: until})
 		if err != nil {
 			return fmt.Errorf("find orders: %w", err)
 		}
-		if len(ids) == 0 {
+		for ids := range slices.Chunk(changed, bookPage) {
+			if err := look(ids); err != nil || len(found.Wrong) >= books.MostWrong {
+				return err
+			}
+		}
+		if since = until; !last && breakOff(since) {
 			return nil
 		}
-		if more, err := look(ids); err != nil || !more {
-			return err
-		}
-		after = ids[len(ids)-1]
 	}
+	return nil
+}
+
+// timeOf is when a UUIDv7 was made.
+func timeOf(id uuid.UUID) time.Time {
+	sec, nsec := id.Time().UnixTime()
+	return time.Unix(sec, nsec)
 }
 
 // now is an invariant of what is not settled, which is never much.
@@ -191,12 +220,12 @@ func (l ledger) quotas(ctx context.Context, from string) (found books.Finding, e
 	found.Through = through.String()
 	return found, l.read(ctx, func(tx pgx.Tx) error {
 		shoppers := map[uuid.UUID]bool{}
-		err := l.pages(ctx, tx, since, func(ids []uuid.UUID) (bool, error) {
+		err := l.pages(ctx, tx, since, &found, func(ids []uuid.UUID) error {
 			accounts, err := l.sql.ShoppersOf(ctx, tx, ids)
 			for _, a := range accounts {
 				shoppers[a] = true
 			}
-			return true, err
+			return err
 		})
 		if err != nil {
 			return fmt.Errorf("find shoppers: %w", err)

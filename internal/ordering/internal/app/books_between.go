@@ -34,18 +34,17 @@ func (l ledger) atRest(ctx context.Context, from string, look page) (found books
 		return found, err
 	}
 	found.Through = through.String()
-	return found, l.pages(ctx, l.pool, since, func(ids []uuid.UUID) (more bool, err error) {
+	return found, l.pages(ctx, l.pool, since, &found, func(ids []uuid.UUID) error {
 		var orders []resting
-		err = l.read(ctx, func(tx pgx.Tx) (err error) {
+		err := l.read(ctx, func(tx pgx.Tx) (err error) {
 			orders, err = l.restingOf(ctx, tx, ids)
 			return err
 		})
 		if err != nil || len(orders) == 0 {
-			return true, err
+			return err
 		}
 		found.Looked += int64(len(orders))
-		err = look(ctx, orders, &found)
-		return len(found.Wrong) < books.MostWrong, err
+		return look(ctx, orders, &found)
 	})
 }
 

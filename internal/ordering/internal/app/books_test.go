@@ -296,6 +296,39 @@ func TestBooksLetOrdersComeToRest(t *testing.T) {
 	}
 }
 
+// A look that has no time goes on from where it broke off, and names what is wrong when it comes to it.
+func TestBooksBreakOffAndGoOn(t *testing.T) {
+	t.Parallel()
+
+	s, account := setup(t), uuid.New()
+	shirt := s.catalog.sell("셔츠", 12_900, 10)
+	old, young := s.place(t, account, shirt).Order.ID, s.place(t, account, shirt).Order.ID
+	now := time.Now()
+	for order, ago := range map[uuid.UUID]time.Duration{old: 40 * time.Minute, young: 20 * time.Minute} {
+		_, err := s.pool.Exec(t.Context(), `
+			INSERT INTO ordering.outbox (event_id, type, key, aggregate_version, occurred_at, data) VALUES ($1, 'ordering.placed.v1', $2, 100, now(), '{}')`,
+			books.FirstID(now.Add(-ago)), order)
+		require.NoError(t, err)
+	}
+	_, err := s.pool.Exec(t.Context(), `UPDATE ordering.orders SET items_won = items_won + 1, total_won = total_won + 1 WHERE id = $1`, young)
+	require.NoError(t, err)
+
+	from, looked, wrong, looks := books.FirstID(now.Add(-time.Hour)).String(), int64(0), 0, 0
+	for short := true; short; looks++ {
+		require.Less(t, looks, 100, "it does not come to an end")
+		for _, i := range app.Books(s.Service) {
+			if i.Name == "orders.sums" {
+				found, err := i.Check(books.Hurried(t.Context()), from)
+				require.NoError(t, err)
+				looked, wrong, from, short = looked+found.Looked, wrong+len(found.Wrong), found.Through, found.Short
+			}
+		}
+	}
+	require.Greater(t, looks, 50)
+	require.EqualValues(t, 4, looked, "each order with its event, and as it was made")
+	require.Equal(t, 2, wrong)
+}
+
 // More than a thousand orders, by chance, and the books balance at every moment at which everybody has heard.
 func TestBooksOfAThousandOrders(t *testing.T) {
 	t.Parallel()

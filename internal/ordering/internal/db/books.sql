@@ -1,9 +1,9 @@
 -- What the books look at: a page of orders at a time, by their ids, so that no look depends on how much there is besides.
 
 -- name: ChangedOrders :many
--- From an id on, with those of which an event with such an id tells: whatever ends an order, or brings it on, publishes one.
-SELECT o.id FROM ordering.orders o WHERE o.id >= sqlc.arg(since)
-UNION SELECT e.key FROM ordering.outbox e WHERE e.event_id >= sqlc.arg(since);
+-- Those with ids in a span, and those of which an event with such an id tells: whatever ends an order, or brings it on, publishes one.
+SELECT o.id FROM ordering.orders o WHERE o.id >= sqlc.arg(since) AND o.id < sqlc.arg(until)
+UNION SELECT e.key FROM ordering.outbox e WHERE e.event_id >= sqlc.arg(since) AND e.event_id < sqlc.arg(until);
 
 -- name: OrdersAfter :many
 -- All there are, page by page, with those of which there is nothing but an event.

@@ -49,14 +49,19 @@ func (q *Queries) CancelingSince(ctx context.Context, db DBTX, arg CancelingSinc
 
 const changedOrders = `-- name: ChangedOrders :many
 
-SELECT o.id FROM ordering.orders o WHERE o.id >= $1
-UNION SELECT e.key FROM ordering.outbox e WHERE e.event_id >= $1
+SELECT o.id FROM ordering.orders o WHERE o.id >= $1 AND o.id < $2
+UNION SELECT e.key FROM ordering.outbox e WHERE e.event_id >= $1 AND e.event_id < $2
 `
 
+type ChangedOrdersParams struct {
+	Since uuid.UUID
+	Until uuid.UUID
+}
+
 // What the books look at: a page of orders at a time, by their ids, so that no look depends on how much there is besides.
-// From an id on, with those of which an event with such an id tells: whatever ends an order, or brings it on, publishes one.
-func (q *Queries) ChangedOrders(ctx context.Context, db DBTX, since uuid.UUID) ([]uuid.UUID, error) {
-	rows, err := db.Query(ctx, changedOrders, since)
+// Those with ids in a span, and those of which an event with such an id tells: whatever ends an order, or brings it on, publishes one.
+func (q *Queries) ChangedOrders(ctx context.Context, db DBTX, arg ChangedOrdersParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, changedOrders, arg.Since, arg.Until)
 	if err != nil {
 		return nil, err
 	}

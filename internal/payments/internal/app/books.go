@@ -79,12 +79,17 @@ func (l ledger) since(name, says string, look func(ctx context.Context, tx pgx.T
 			chunks := 1 + max(end.History-history, end.Ledger-transfers)/step
 			byHistory, byLedger := 1+(end.History-history)/chunks, 1+(end.Ledger-transfers)/chunks
 			var all finding
+			over, firstHistory, firstLedger := books.Spent(ctx, 0.5), history, transfers
 			for ; (history < end.History || transfers < end.Ledger) && len(all.wrong) < books.MostWrong; history, transfers = history+byHistory, transfers+byLedger {
 				found, err := look(ctx, tx, chunk{History: history, HistoryTo: history + byHistory, Ledger: transfers, LedgerTo: transfers + byLedger})
 				if err != nil {
 					return err
 				}
-				all.add(found)
+				if all.add(found); over() && (history+byHistory < end.History || transfers+byLedger < end.Ledger) {
+					out.Short = true
+					out.Through = fmt.Sprintf("%d.%d", max(firstHistory, min(history+byHistory, end.OldHistory)), max(firstLedger, min(transfers+byLedger, end.OldLedger)))
+					break
+				}
 			}
 			out.Looked, out.Wrong = all.looked, distinct(all.wrong)
 			return nil

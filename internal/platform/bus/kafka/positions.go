@@ -39,7 +39,7 @@ func (k *Kafka) Positions(ctx context.Context, group string, topics []string) ([
 	if err != nil {
 		return nil, fmt.Errorf("ask for the offsets of %s: %w", group, err)
 	}
-	consumer, err := sarama.NewConsumerFromClient(client) // not closed: that would close the client
+	consumer, err := sarama.NewConsumerFromClient(client)
 	if err != nil {
 		return nil, fmt.Errorf("read from Kafka: %w", err)
 	}
@@ -85,9 +85,15 @@ func (k *Kafka) age(ctx context.Context, consumer sarama.Consumer, at bus.Positi
 	}
 	defer func() { _ = partition.Close() }()
 	select {
-	case m := <-partition.Messages():
+	case m, ok := <-partition.Messages():
+		if !ok { // what stood there was dropped just now
+			return 0, nil
+		}
 		return max(time.Since(m.Timestamp), 0), nil
-	case err := <-partition.Errors():
+	case err, ok := <-partition.Errors():
+		if !ok || errors.Is(err, sarama.ErrOffsetOutOfRange) {
+			return 0, nil
+		}
 		return 0, err
 	case <-ctx.Done():
 		return 0, fmt.Errorf("read %s/%d: %w", at.Topic, at.Partition, ctx.Err())

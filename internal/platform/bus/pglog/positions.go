@@ -2,6 +2,7 @@ package pglog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -18,17 +19,15 @@ import (
 // The age is compared with now() and not with clock_timestamp(), here and in the relay's housekeeping: what may change
 // while a statement runs is no condition for an index, and each look would read the whole of it.
 func (l *Log) Trim(ctx context.Context, topic string) error {
-	if _, err := l.trim(ctx, `
+	_, err := l.trim(ctx, `
 DELETE FROM platform.log
 WHERE topic = $1 AND position IN (
     SELECT position FROM platform.log
     WHERE topic = $1 AND appended_at < now() - $2::interval
-      AND position <= coalesce((SELECT min(position) FROM platform.cursors WHERE topic = $1), position)
+      AND position <= coalesce((SELECT min(position) FROM platform.cursors WHERE topic = $1), 9223372036854775807)
     ORDER BY appended_at LIMIT $3
-)`, topic, bus.TopicRetention); err != nil {
-		return err
-	}
-	lost, err := l.trim(ctx, `
+)`, topic, bus.TopicRetention)
+	lost, held := l.trim(ctx, `
 DELETE FROM platform.log
 WHERE topic = $1 AND position IN (
     SELECT position FROM platform.log
@@ -37,7 +36,7 @@ WHERE topic = $1 AND position IN (
 	if lost > 0 {
 		slog.ErrorContext(ctx, "deleted events that a group had not taken", "topic", topic, "events", lost, "age", bus.HeldRetention)
 	}
-	return err
+	return errors.Join(err, held)
 }
 
 // trim runs the statement until it finds less than a step, and returns how many rows it has deleted.
