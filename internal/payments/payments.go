@@ -109,6 +109,7 @@ type Account struct {
 	CapturedWon int64     `json:"captured_won"` // by the ledger, taken for the order
 	RefundedWon int64     `json:"refunded_won"` // by the ledger, given back of it
 	RefundDue   bool      `json:"refund_due"`   // a refund has been asked for and is neither done nor refused
+	MovedAt     time.Time `json:"moved_at"`     // when money came or went last; zero: never
 }
 
 // Payment is the money side of an order.

@@ -174,7 +174,7 @@ func (l ledger) money(ctx context.Context, from string) (books.Finding, error) {
 			a := accounts[o.ID] // none: nothing was paid
 			kept, due := a.CapturedWon-a.RefundedWon, o.DueWon
 			switch state := ordering.State(o.State); {
-			case state == ordering.StatePending:
+			case state == ordering.StatePending, l.clock().Sub(a.MovedAt) < rest:
 				continue // on its way
 			case state == ordering.StateAwaitingPayment:
 				due = 0

@@ -284,6 +284,15 @@ func TestBooksLetOrdersComeToRest(t *testing.T) {
 	require.Len(t, s.looked(t, "holds.orders", "").Wrong, 1, "paid, and only held: the catalog has not heard of it")
 	s.relay(t)
 	s.sound(t, "")
+
+	late := s.place(t, uuid.New(), s.catalog.sell("양말", 3_000, 100)).Order.ID
+	s.clock.Advance(5 * time.Minute)
+	s.payments.set(late, func(p *payments.Payment) { p.State, p.ApprovedAt = payments.StateCaptured, new(s.clock.Now()) })
+	require.Empty(t, s.looked(t, "money.orders", "").Wrong, "the deposit came just now, and ordering has not heard of it")
+	s.clock.Advance(time.Minute)
+	require.Equal(t, []string{late.String()}, subjects(s.looked(t, "money.orders", "")))
+	s.payments.set(late, func(p *payments.Payment) { p.State = payments.StateOpen })
+
 	for point, of := range map[string]*points{"holds": &s.catalog.points, "open_holds": &s.catalog.points, "accounts": &s.payments.points} {
 		of.once(point, func(context.Context) error { return errors.New("connection refused") })
 		failed := 0

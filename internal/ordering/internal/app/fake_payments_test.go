@@ -184,6 +184,9 @@ func (f *fakePayments) Accounts(ctx context.Context, in payments.AccountsInput) 
 		a := payments.Account{OrderID: id, State: p.State, AmountWon: p.AmountWon, RefundedWon: p.RefundedWon}
 		if p.State == payments.StateCaptured {
 			a.CapturedWon = p.AmountWon
+			if p.ApprovedAt != nil {
+				a.MovedAt = *p.ApprovedAt
+			}
 		}
 		if r := p.Refund; r != nil {
 			a.RefundDue = r.State == payments.RefundStateRequested || r.State == payments.RefundStateSent

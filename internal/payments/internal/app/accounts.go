@@ -23,7 +23,7 @@ func (s *Service) Accounts(ctx context.Context, in payments.AccountsInput) (paym
 	for i, r := range rows {
 		found.Items[i] = payments.Account{
 			OrderID: r.OrderID, State: stateOf(r.State), AmountWon: r.AmountWon, CapturedWon: r.CapturedWon, RefundedWon: r.RefundedWon,
-			RefundDue: r.RefundDue,
+			RefundDue: r.RefundDue, MovedAt: r.MovedAt,
 		}
 	}
 	return found, nil

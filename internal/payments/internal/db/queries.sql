@@ -219,11 +219,13 @@ SELECT count(*) FROM (SELECT 1 FROM payments.webhooks WHERE processed_at IS NULL
 -- Where the money of each order stands, by the ledger; one statement, so that it is one instant.
 SELECT p.order_id, p.state, p.amount_won,
        coalesce(l.captured_won, 0)::bigint AS captured_won, coalesce(l.refunded_won, 0)::bigint AS refunded_won,
-       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind = 'order' AND r.state IN ('requested', 'sent')) AS refund_due
+       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind = 'order' AND r.state IN ('requested', 'sent')) AS refund_due,
+       coalesce(l.moved_at, '0001-01-01 00:00:00Z')::timestamptz AS moved_at
 FROM payments.payments p
 LEFT JOIN LATERAL (
     SELECT sum(e.amount_won) FILTER (WHERE e.credit_account = 'orders') AS captured_won,
-           sum(e.amount_won) FILTER (WHERE e.debit_account = 'orders')  AS refunded_won
+           sum(e.amount_won) FILTER (WHERE e.debit_account = 'orders')  AS refunded_won,
+           max(e.at) AS moved_at
     FROM payments.ledger e
     WHERE e.order_id = p.order_id
 ) l ON true

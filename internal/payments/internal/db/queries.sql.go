@@ -15,11 +15,13 @@ import (
 const accountsOf = `-- name: AccountsOf :many
 SELECT p.order_id, p.state, p.amount_won,
        coalesce(l.captured_won, 0)::bigint AS captured_won, coalesce(l.refunded_won, 0)::bigint AS refunded_won,
-       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind = 'order' AND r.state IN ('requested', 'sent')) AS refund_due
+       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind = 'order' AND r.state IN ('requested', 'sent')) AS refund_due,
+       coalesce(l.moved_at, '0001-01-01 00:00:00Z')::timestamptz AS moved_at
 FROM payments.payments p
 LEFT JOIN LATERAL (
     SELECT sum(e.amount_won) FILTER (WHERE e.credit_account = 'orders') AS captured_won,
-           sum(e.amount_won) FILTER (WHERE e.debit_account = 'orders')  AS refunded_won
+           sum(e.amount_won) FILTER (WHERE e.debit_account = 'orders')  AS refunded_won,
+           max(e.at) AS moved_at
     FROM payments.ledger e
     WHERE e.order_id = p.order_id
 ) l ON true
@@ -34,6 +36,7 @@ type AccountsOfRow struct {
 	CapturedWon int64
 	RefundedWon int64
 	RefundDue   bool
+	MovedAt     time.Time
 }
 
 // Where the money of each order stands, by the ledger; one statement, so that it is one instant.
@@ -53,6 +56,7 @@ func (q *Queries) AccountsOf(ctx context.Context, db DBTX, orderIds []uuid.UUID)
 			&i.CapturedWon,
 			&i.RefundedWon,
 			&i.RefundDue,
+			&i.MovedAt,
 		); err != nil {
 			return nil, err
 		}
