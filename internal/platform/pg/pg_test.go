@@ -75,7 +75,7 @@ func TestOpen(t *testing.T) {
 	t.Run("BoundsTheWaitForAConnection", func(t *testing.T) {
 		t.Parallel()
 
-		pool := open(t, pg.Config{URL: pgtest.URL(t), Name: "coupons", MaxConns: 1, AcquireTimeout: 20 * time.Millisecond})
+		pool := open(t, pg.Config{URL: pgtest.URL(t), Name: "coupons", MaxConns: 1, AcquireTimeout: time.Second})
 		held, err := pool.Acquire(t.Context())
 		require.NoError(t, err)
 		_, err = pool.Exec(t.Context(), "SELECT 1")
@@ -88,7 +88,7 @@ func TestOpen(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled, "the caller's own end is not the pool's")
 
 		held.Release()
-		_, err = pool.Exec(t.Context(), "SELECT pg_sleep(0.1)")
+		_, err = pool.Exec(t.Context(), "SELECT pg_sleep(1.2)")
 		require.NoError(t, err, "the limit is for the wait, not for the statement")
 	})
 }

@@ -22,7 +22,9 @@ func (k *Kafka) Consume(ctx context.Context, g *bus.Group) (err error) {
 			return err
 		}
 	}
-	group, err := sarama.NewConsumerGroup(k.config.Brokers, g.Name, k.sarama)
+	own := *k.sarama // a strategy keeps what it plans: two groups that balance at once must not share it
+	own.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
+	group, err := sarama.NewConsumerGroup(k.config.Brokers, g.Name, &own)
 	if err != nil {
 		return fmt.Errorf("join %s: %w", g.Name, err)
 	}

@@ -74,7 +74,6 @@ func New(c Config) (*Kafka, error) {
 	s.Consumer.Group.Session.Timeout = 6 * time.Second              // the least that a broker grants unasked: so long a killed instance's partitions wait
 	s.Consumer.Group.Heartbeat.Interval = 1500 * time.Millisecond
 	s.Consumer.Group.Rebalance.Timeout = 10 * time.Second // a batch that is being handled has landed by then
-	s.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
 	if c.Configure != nil {
 		c.Configure(s)
 	}
