@@ -36,7 +36,7 @@ var violations = map[string]string{
 
 	"ordering.holds.open":         `DELETE FROM ordering.orders WHERE state = 'awaiting_payment'`,
 	"ordering.holds.orders":       `UPDATE catalog.reservations SET state = 'released' WHERE state = 'used'`,
-	"ordering.money.orders":       `UPDATE payments.ledger SET amount_won = amount_won + 1`,
+	"ordering.money.orders":       `UPDATE payments.ledger SET amount_won = amount_won + 1, at = at - interval '1 hour'`,
 	"ordering.orders.canceling":   `UPDATE ordering.orders SET state = 'canceling', former_state = 'paid', attend_at = now(), updated_at = now() - interval '2 hours' WHERE state = 'paid'`,
 	"ordering.orders.events":      `DELETE FROM ordering.outbox WHERE aggregate_version = 1`,
 	"ordering.orders.pending":     `UPDATE ordering.orders SET state = 'pending', created_at = created_at - interval '1 hour' WHERE state = 'awaiting_payment'`,
