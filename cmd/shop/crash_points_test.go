@@ -164,7 +164,7 @@ func (w *world) lapse() {
 // often are the beginnings of the points that a crowd passes many times a second.
 var often = []string{
 	"batch.", "jobs.", "bus.relay.", "bus.group.handled", "bus.group.committed", "bus.pglog.", "bus.kafka.",
-	"catalog.reserve.", "ordering.claim.", "ordering.draft.", "ordering.reserve.", "ordering.open.", "ordering.finish.",
+	"catalog.reserve.", "ordering.draft.", "ordering.reserve.", "ordering.open.", "ordering.finish.",
 	"payments.open.", "payments.confirm.begun.", "payments.webhook.stored.",
 }
 
