@@ -35,14 +35,20 @@ func (m *manager) fulfil() {
 			case state == "shipping":
 				r.op, r.path, r.body = "deliver", "/admin/orders/"+id+"/deliveries", nil
 			case n == 1:
-				r.op, r.path, r.key = "cancel", "/admin/orders/"+id+"/cancel", uuid.NewString()
-				r.body = map[string]any{"reason": "out of packing paper"}
+				r = m.cancel(id)
 			case state == "paid" && n < 6:
 				r.op, r.path, r.body = "prepare", "/admin/orders/"+id+"/prepare", nil
 			}
 			a, _ := m.ask(r)
 			m.expect(r.op, a, 200, 202, 409)
 		}
+	}
+}
+
+func (m *manager) cancel(order string) request {
+	return request{
+		op: "cancel", method: "POST", path: "/admin/orders/" + order + "/cancel", key: uuid.NewString(), subject: order,
+		body: map[string]any{"reason": "out of packing paper"},
 	}
 }
 
@@ -81,9 +87,15 @@ func (m *manager) lookAfterMoney() {
 		refunds, _ := details.Answer["refunds"].([]any)
 		for _, r := range refunds {
 			refund, _ := r.(map[string]any)
-			if refund["state"] == "refused" && !m.load.stopping.Load() {
-				a := m.askOnce("retry", "POST", "/admin/payments/"+id+"/refunds/"+refund["id"].(string)+"/retry")
-				m.expect("retry", a, 200, 409)
+			if refund["state"] != "refused" || m.load.stopping.Load() {
+				continue
+			}
+			a := m.askOnce("retry", "POST", "/admin/payments/"+id+"/refunds/"+refund["id"].(string)+"/retry")
+			m.expect("retry", a, 200, 409)
+			if refund["kind"] == "order" {
+				m.expect("retry", a, 409)
+				a, _ = m.ask(m.cancel(id))
+				m.expect("cancel", a, 200, 202, 409)
 			}
 		}
 	}

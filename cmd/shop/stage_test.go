@@ -170,14 +170,14 @@ func (s *stage) delivered(t testing.TB) order {
 	return o
 }
 
-// refused is an order with a refund that Toss has refused, and the refund.
+// refused is an order with a refund of stray money that Toss has refused, and the refund.
 func (s *stage) refused(t testing.TB) (orderID, refundID string) {
 	t.Helper()
 	o := s.paid(t)
 	refundID = uuid.NewString()
 	_, err := s.pool.Exec(t.Context(), `
 		INSERT INTO payments.refunds (id, order_id, attempt_id, kind, state, amount_won, reason, code, requested_at, done_at, next_at)
-		SELECT $1, order_id, attempt_id, 'order', 'refused', amount_won, 'a test', 'NOT_CANCELABLE_PAYMENT', now(), now(), now()
+		SELECT $1, order_id, attempt_id, 'stray', 'refused', amount_won, 'a test', 'NOT_CANCELABLE_PAYMENT', now(), now(), now()
 		FROM payments.payments WHERE order_id = $2`, refundID, o.id)
 	require.NoError(t, err)
 	return o.id, refundID

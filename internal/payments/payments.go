@@ -163,4 +163,5 @@ var (
 	ErrDeclined       = fault.New(fault.Declined, "payments.declined", "the payment was declined")
 	ErrBusy           = fault.New(fault.Unavailable, "payments.busy", "too many payments at once; nothing was taken, try again in a moment").WithRetryAfter(time.Second)
 	ErrNotRefundable  = fault.New(fault.Conflict, "payments.not_refundable", "there is nothing to give back")
+	ErrRefundOfOrder  = fault.New(fault.Conflict, "payments.refund_of_order", "an order's own refund is asked for again by canceling the order again")
 )

@@ -221,9 +221,16 @@ func TestCancel(t *testing.T) {
 
 		s := setup(t)
 		shirt := s.catalog.sell("셔츠", 12_900, 100)
-		for range 20 {
+		done := s.payments.refunds
+		for i := range 20 {
 			account := uuid.New()
 			id := s.paid(t, account, shirt)
+			if i%2 == 1 { // and when it is canceled for the second time, because the gateway had refused the first
+				s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateRefused }
+				_, err := s.Cancel(t.Context(), cancelation(account, id, uuid.NewString()))
+				require.ErrorIs(t, err, ordering.ErrRefundRefused)
+				s.payments.refunds = done
+			}
 			var shipped, canceled error
 			var wg sync.WaitGroup
 			wg.Go(func() { _, shipped = s.Ship(t.Context(), uuid.New(), id, "CJ", "1") })

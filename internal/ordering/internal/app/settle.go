@@ -146,24 +146,18 @@ func (s *Service) onRefunded(ctx context.Context, tx pgx.Tx, e payments.Refunded
 }
 
 // onRefundRefused hears that the gateway will not give the money back. A refusal that the cancelation itself was told already is not
-// taken for that of a later one; one that was asked for in payments' own desk is what the next cancelation has to ask for again.
+// taken for that of a later one.
 func (s *Service) onRefundRefused(ctx context.Context, tx pgx.Tx, e payments.RefundRefused) error {
 	defer refusalHeard.Hit()
 	o, err := s.lock(ctx, tx, e.OrderID)
 	if err != nil {
 		return err
 	}
-	switch {
-	case slices.Contains(o.RefusedRefundIds, e.RefundID):
+	if o.State != string(ordering.StateCanceling) || slices.Contains(o.RefusedRefundIds, e.RefundID) {
 		return nil
-	case o.State == string(ordering.StateCanceling):
-		_, err = s.refundRefused(ctx, tx, o, e.RefundID, e.Code)
-		return err
 	}
-	if err := s.sql.NoteRefusal(ctx, tx, db.NoteRefusalParams{ID: o.ID, RefundID: e.RefundID}); err != nil {
-		return fmt.Errorf("note a refusal: %w", err)
-	}
-	return nil
+	_, err = s.refundRefused(ctx, tx, o, e.RefundID, e.Code)
+	return err
 }
 
 func (s *Service) refunded(ctx context.Context, tx pgx.Tx, o db.Order) (db.Order, error) {

@@ -68,9 +68,6 @@ UPDATE ordering.orders SET step = step + 1, updated_at = @at WHERE id = @id AND 
 INSERT INTO ordering.order_timeline (order_id, step, at, from_state, to_state, actor_kind, actor_id, note)
 VALUES (@order_id, @step, @at, @from_state, @to_state, @actor_kind, @actor_id, @note);
 
--- name: NoteRefusal :exec
-UPDATE ordering.orders SET refused_refund_ids = array_append(refused_refund_ids, @refund_id::uuid) WHERE id = @id;
-
 -- name: BoughtOf :one
 -- What died meanwhile and is still in the counter does not count.
 SELECT (COALESCE((SELECT q.quantity FROM ordering.purchase_quotas q WHERE q.account_id = @account_id AND q.product_id = @product_id), 0)

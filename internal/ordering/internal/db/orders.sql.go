@@ -447,20 +447,6 @@ func (q *Queries) MoveOrder(ctx context.Context, db DBTX, arg MoveOrderParams) (
 	return i, err
 }
 
-const noteRefusal = `-- name: NoteRefusal :exec
-UPDATE ordering.orders SET refused_refund_ids = array_append(refused_refund_ids, $1::uuid) WHERE id = $2
-`
-
-type NoteRefusalParams struct {
-	RefundID uuid.UUID
-	ID       uuid.UUID
-}
-
-func (q *Queries) NoteRefusal(ctx context.Context, db DBTX, arg NoteRefusalParams) error {
-	_, err := db.Exec(ctx, noteRefusal, arg.RefundID, arg.ID)
-	return err
-}
-
 const orderOf = `-- name: OrderOf :one
 SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE id = $1
 `

@@ -48,10 +48,12 @@ func (a *Admin) Routes(api *web.API) {
 	}, a.reconcile)
 	web.Register(api, web.Operation{
 		ID: "retry-refund", Method: http.MethodPost, Path: "/admin/payments/{order_id}/refunds/{refund_id}/retry", Tag: tag,
-		Summary:     "Ask Toss once more for a refund that it refused",
-		Description: "Under a new key, because Toss repeats a refusal under the old one. A refund that was asked for again already is left alone.",
-		Role:        auth.Manager, Status: http.StatusOK, Deadline: 30 * time.Second,
-		Problems: []*fault.Error{payments.ErrNoPayment, payments.ErrNotRefundable},
+		Summary: "Ask Toss once more for a refund of stray money that it refused",
+		Description: "Stray money is what the order could not use: it had ended, or was paid already. An order's own refund is asked for again by " +
+			"canceling the order again, which only works before it is shipped; here it is answered with 409. The request goes out under a new key, " +
+			"because Toss repeats a refusal under the old one. A refund that was asked for again already is left alone.",
+		Role: auth.Manager, Status: http.StatusOK, Deadline: 30 * time.Second,
+		Problems: []*fault.Error{payments.ErrNoPayment, payments.ErrNotRefundable, payments.ErrRefundOfOrder},
 	}, a.retry)
 	web.Register(api, web.Operation{
 		ID: "list-ledger", Method: http.MethodGet, Path: "/admin/ledger", Tag: tag,

@@ -147,7 +147,8 @@ func moneyOf(p db.Payment) map[string]any {
 	return map[string]any{"state": p.State, "amount_won": p.AmountWon, "refunded_won": p.RefundedWon}
 }
 
-// RetryRefund asks once more for a refund that the gateway refused, whatever it is for.
+// RetryRefund asks once more for a refund of stray money that the gateway refused. That of an order is asked for by canceling the
+// order again: only ordering knows whether its goods are still here.
 func (s *Service) RetryRefund(ctx context.Context, orderID, refundID uuid.UUID) error {
 	var again db.Refund
 	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
@@ -165,8 +166,11 @@ func (s *Service) RetryRefund(ctx context.Context, orderID, refundID uuid.UUID) 
 		if err != nil {
 			return fmt.Errorf("read refund: %w", err)
 		}
-		if refused.State != string(payments.RefundStateRefused) || refused.Kind == refundDeposit {
+		switch {
+		case refused.State != string(payments.RefundStateRefused) || refused.Kind == refundDeposit:
 			return payments.ErrNotRefundable.WithDetail("the refund was not refused")
+		case refused.Kind == refundOrder:
+			return payments.ErrRefundOfOrder
 		}
 		if again, err = s.sql.MoneyRefundOf(ctx, tx, refused.AttemptID); !errors.Is(err, pgx.ErrNoRows) {
 			return err // it was asked for again already

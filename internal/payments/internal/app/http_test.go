@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"encoding/json"
 	"regexp"
 	"strings"
 	"testing"
@@ -207,27 +206,44 @@ func TestAdmin(t *testing.T) {
 		s.sound()
 	})
 
-	t.Run("RetriesARefund", func(t *testing.T) {
+	t.Run("RetriesARefundOfStrayMoney", func(t *testing.T) {
 		t.Parallel()
 
 		s := serve(t)
-		o, _ := s.paid()
-		s.toss.Inject(emulator.Fault{Path: "cancel", Kind: emulator.FaultCode, Code: "EXCEED_MAX_REFUND_DUE"})
-		p, err := s.instances[0].Refund(t.Context(), payments.RefundInput{OrderID: o.id})
-		require.NoError(t, err)
-		path := "/admin/payments/" + o.id.String() + "/refunds/" + p.Refund.ID.String() + "/retry"
+		o, refund := s.strayRefused()
+		path := "/admin/payments/" + o.id.String() + "/refunds/"
 		for range 2 { // the second finds the first's
-			a := s.Do("manager", "POST", path, "")
+			a := s.Do("manager", "POST", path+refund.String()+"/retry", "")
 			require.Equal(t, 200, a.Status, a.Raw)
-			require.EqualValues(t, "23000", a.Body["refunded_won"].(json.Number).String())
 			require.Len(t, a.Body["refunds"], 2)
 		}
 		var rows int
 		require.NoError(t, s.pool.QueryRow(t.Context(), `SELECT count(*) FROM payments.audit_log WHERE action = 'payments.retry_refund'`).Scan(&rows))
 		require.Equal(t, 1, rows)
-		require.Equal(t, 404, s.Do("manager", "POST", "/admin/payments/"+o.id.String()+"/refunds/"+uuid.NewString()+"/retry", "").Status)
-		done := s.payment(o).Refund.ID.String()
-		require.Equal(t, 409, s.Do("manager", "POST", "/admin/payments/"+o.id.String()+"/refunds/"+done+"/retry", "").Status)
+		require.Equal(t, 404, s.Do("manager", "POST", path+uuid.NewString()+"/retry", "").Status)
+		d, err := s.instances[0].Details(t.Context(), o.id)
+		require.NoError(t, err)
+		for _, r := range d.Refunds {
+			if r.State == string(payments.RefundStateDone) {
+				require.Equal(t, 409, s.Do("manager", "POST", path+r.ID.String()+"/retry", "").Status)
+			}
+		}
+		s.sound()
+	})
+
+	t.Run("LeavesTheRefundOfAnOrderToTheOrder", func(t *testing.T) { // it may be shipped by now
+		t.Parallel()
+
+		s := serve(t)
+		o, key := s.paid()
+		s.toss.Inject(emulator.Fault{Path: "cancel", Kind: emulator.FaultCode, Code: "EXCEED_MAX_REFUND_DUE"})
+		p, err := s.instances[0].Refund(t.Context(), payments.RefundInput{OrderID: o.id})
+		require.NoError(t, err)
+		a := s.Do("manager", "POST", "/admin/payments/"+o.id.String()+"/refunds/"+p.Refund.ID.String()+"/retry", "")
+		require.Equal(t, 409, a.Status, a.Raw)
+		require.Equal(t, payments.ErrRefundOfOrder.Code, a.Body["code"])
+		require.Equal(t, "DONE", s.atToss(key).Status)
+		require.Len(t, s.posts("cancel"), 1)
 		s.sound()
 	})
 }

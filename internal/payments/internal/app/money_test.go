@@ -261,6 +261,24 @@ func TestStrayMoney(t *testing.T) {
 	})
 }
 
+// strayRefused is an order that was closed before its money came, and the refund of that, which Toss has refused.
+func (s shop) strayRefused() (o order, refund uuid.UUID) {
+	s.t.Helper()
+	o = s.open()
+	key := s.authorize(o, "카드")
+	_, err := s.instances[0].Close(s.t.Context(), payments.CloseInput{OrderID: o.id})
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.confirmPastTheShop(o, key))
+	s.toss.Inject(emulator.Fault{Path: "cancel", Kind: emulator.FaultCode, Code: "EXCEED_MAX_REFUND_DUE"})
+	s.hook(0, "t-stray", statusChanged(o, key))
+	s.jobs(2)
+	d, err := s.instances[0].Details(s.t.Context(), o.id)
+	require.NoError(s.t, err)
+	require.Len(s.t, d.Refunds, 1)
+	require.Equal(s.t, []string{"stray", "refused"}, []string{d.Refunds[0].Kind, d.Refunds[0].State})
+	return o, d.Refunds[0].ID
+}
+
 func TestDeposits(t *testing.T) {
 	t.Parallel()
 

@@ -173,11 +173,8 @@ func TestLostRaces(t *testing.T) {
 				return err
 			}},
 			"RetryRefund": {"audit_log", "INSERT", func(s shop) error {
-				o := s.orders["paid"]
-				s.toss.Inject(emulator.Fault{Path: "cancel", Kind: emulator.FaultCode, Code: "EXCEED_MAX_REFUND_DUE"})
-				p, err := s.instances[0].Refund(s.t.Context(), payments.RefundInput{OrderID: o.id})
-				require.NoError(s.t, err)
-				return s.instances[0].RetryRefund(s.t.Context(), o.id, p.Refund.ID)
+				o, refund := s.strayRefused()
+				return s.instances[0].RetryRefund(s.t.Context(), o.id, refund)
 			}},
 			"ReadBack": {"audit_log", "INSERT", func(s shop) error {
 				return s.instances[0].ReadBack(s.t.Context(), s.orders["paid"].id)
