@@ -4,6 +4,7 @@ package accounts
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,56 @@ type Service interface {
 	Address(ctx context.Context, in AddressInput) (Address, error)
 }
 
+// Points sets points aside for orders; a point pays a won. Every call is idempotent by the order's id.
+type Points interface {
+	// Hold sets points aside. A repeat returns the first's result; what was given back stays so: ErrPointsReleased. Faults:
+	// ErrNotEnoughPoints, ErrNoAccount.
+	Hold(ctx context.Context, in HoldInput) (PointHold, error)
+	// Holds tells what each order holds, or held; an order of which nothing is known is left out. For the audit.
+	Holds(ctx context.Context, in HoldsInput) (PointHolds, error)
+	// OpenHolds lists what is held and neither used nor released, oldest order first. For the audit.
+	OpenHolds(ctx context.Context, in OpenHoldsInput) (PointHolds, error)
+}
+
+// HoldInput is the argument of Hold.
+type HoldInput struct {
+	OrderID   uuid.UUID `json:"order_id"`
+	AccountID uuid.UUID `json:"account_id"`
+	Points    int64     `json:"points"` // at least 1
+}
+
+// HoldsInput names at most 1,000 orders.
+type HoldsInput struct {
+	OrderIDs []uuid.UUID `json:"order_ids"`
+}
+
+// OpenHoldsInput asks for a page of at most Limit (1 to 1,000) holds, of the orders after After.
+type OpenHoldsInput struct {
+	After uuid.UUID `json:"after"`
+	Limit int       `json:"limit"`
+}
+
+// PointHolds is the answer to both.
+type PointHolds struct {
+	Items []PointHold `json:"items"`
+}
+
+// PointHold is what an order holds of an account's points: none if the order gave up before it held any.
+type PointHold struct {
+	OrderID uuid.UUID `json:"order_id"`
+	State   HoldState `json:"state"`
+	Points  int64     `json:"points"`
+}
+
+// HoldState is the life of a hold.
+type HoldState string
+
+const (
+	Held     HoldState = "held"
+	Used     HoldState = "used"
+	Released HoldState = "released"
+)
+
 // AccountInput names an account.
 type AccountInput struct {
 	AccountID uuid.UUID `json:"account_id"`
@@ -30,7 +81,27 @@ type Account struct {
 	Email     string    `json:"email"`
 	Name      string    `json:"name"`
 	Role      string    `json:"role"`
+	Tier      Tier      `json:"tier"`
+	Points    int64     `json:"points"` // that can be spent
 	CreatedAt time.Time `json:"created_at"`
+}
+
+// Tier is how good a customer an account is, by what it bought in the last twelve months.
+type Tier string
+
+const (
+	Bronze Tier = "bronze"
+	Silver Tier = "silver"
+	Gold   Tier = "gold"
+	VIP    Tier = "vip"
+)
+
+// Tiers are all there are, from the least to the best.
+var Tiers = []Tier{Bronze, Silver, Gold, VIP}
+
+// Reaches tells whether the tier is at least as good as another. An unknown tier reaches none.
+func (t Tier) Reaches(other Tier) bool {
+	return slices.Index(Tiers, t) >= slices.Index(Tiers, other) && slices.Contains(Tiers, other)
 }
 
 // AddressInput names an address and the account that must own it.
@@ -53,13 +124,15 @@ type Address struct {
 
 // The module's faults.
 var (
-	ErrNoAccount      = fault.New(fault.NotFound, "accounts.no_account", "there is no such account")
-	ErrNoAddress      = fault.New(fault.NotFound, "accounts.no_address", "there is no such address")
-	ErrEmailTaken     = fault.New(fault.Conflict, "accounts.email_taken", "an account with this email exists already")
-	ErrBadCredentials = fault.New(fault.Unauthenticated, "accounts.bad_credentials", "the email or the password is wrong")
-	ErrBadRefresh     = fault.New(fault.Unauthenticated, "accounts.bad_refresh_token", "the refresh token does not hold; sign in again")
-	ErrTooManyTries   = fault.New(fault.Throttled, "accounts.too_many_tries", "too many tries; wait before the next one")
-	ErrBusy           = fault.New(fault.Unavailable, "accounts.busy", "too many people are signing in at once; try again in a moment")
-	ErrTooMany        = fault.New(fault.Conflict, "accounts.too_many_addresses", "an account holds at most 50 addresses")
-	ErrLastAdmin      = fault.New(fault.Conflict, "accounts.last_admin", "the last admin can neither be suspended, closed nor made less")
+	ErrNoAccount       = fault.New(fault.NotFound, "accounts.no_account", "there is no such account")
+	ErrNoAddress       = fault.New(fault.NotFound, "accounts.no_address", "there is no such address")
+	ErrEmailTaken      = fault.New(fault.Conflict, "accounts.email_taken", "an account with this email exists already")
+	ErrBadCredentials  = fault.New(fault.Unauthenticated, "accounts.bad_credentials", "the email or the password is wrong")
+	ErrBadRefresh      = fault.New(fault.Unauthenticated, "accounts.bad_refresh_token", "the refresh token does not hold; sign in again")
+	ErrTooManyTries    = fault.New(fault.Throttled, "accounts.too_many_tries", "too many tries; wait before the next one")
+	ErrBusy            = fault.New(fault.Unavailable, "accounts.busy", "too many people are signing in at once; try again in a moment")
+	ErrNotEnoughPoints = fault.New(fault.Conflict, "accounts.not_enough_points", "the account does not have that many points")
+	ErrPointsReleased  = fault.New(fault.Conflict, "accounts.points_released", "the points of the order were given back")
+	ErrTooMany         = fault.New(fault.Conflict, "accounts.too_many_addresses", "an account holds at most 50 addresses")
+	ErrLastAdmin       = fault.New(fault.Conflict, "accounts.last_admin", "the last admin can neither be suspended, closed nor made less")
 )

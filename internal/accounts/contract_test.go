@@ -15,6 +15,7 @@ func TestContract(t *testing.T) {
 
 	contracttest.Check[accounts.Service](t)
 	contracttest.Check[accounts.Admins](t)
+	contracttest.Check[accounts.Points](t)
 	contracttest.CheckEvents(t, "accounts",
 		accounts.Registered{},
 		accounts.RoleChanged{},

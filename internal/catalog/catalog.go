@@ -3,6 +3,7 @@ package catalog
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -27,6 +28,54 @@ type Stock interface {
 	Holds(ctx context.Context, in HoldsInput) (Holds, error)
 	// OpenHolds lists what is held and neither used nor released, oldest order first. For the audit.
 	OpenHolds(ctx context.Context, in OpenHoldsInput) (Holds, error)
+}
+
+// Drops sets stock apart for pre-orders, so that nothing else can sell it. Every call can be repeated.
+type Drops interface {
+	// SetDrop makes a drop, or changes it to what in says: the pieces come out of what the product has left, or go back to it. Faults:
+	// ErrNoProduct, ErrOutOfStock (not that many are left), ErrDropBelowTaken (orders have more of it), ErrDropClosed, ErrBadDrop.
+	SetDrop(ctx context.Context, in SetDropInput) (Drop, error)
+	// CloseDrop ends a drop for good: what it has left goes back to the product, and so does what orders give back later.
+	CloseDrop(ctx context.Context, in CloseDropInput) (Drop, error)
+	// Drops tells how the drops stand; an unknown one is left out.
+	Drops(ctx context.Context, in DropsInput) (DropStates, error)
+}
+
+// SetDropInput is the argument of SetDrop. Orders can reserve from StartsAt until EndsAt, by the clock of the database.
+type SetDropInput struct {
+	DropID    uuid.UUID `json:"drop_id"`
+	ProductID uuid.UUID `json:"product_id"` // of a drop that exists: the same as before
+	Quantity  int64     `json:"quantity"`   // pieces in all: those that are left, held and sold
+	StartsAt  time.Time `json:"starts_at"`
+	EndsAt    time.Time `json:"ends_at"`
+}
+
+// CloseDropInput is the argument of CloseDrop.
+type CloseDropInput struct {
+	DropID uuid.UUID `json:"drop_id"`
+}
+
+// DropsInput names at most 200 drops.
+type DropsInput struct {
+	DropIDs []uuid.UUID `json:"drop_ids"`
+}
+
+// DropStates is the answer to DropsInput.
+type DropStates struct {
+	Items []Drop `json:"items"`
+}
+
+// Drop is how a drop stands. Quantity = Sold + Held + Left, until it is closed.
+type Drop struct {
+	DropID    uuid.UUID `json:"drop_id"`
+	ProductID uuid.UUID `json:"product_id"`
+	Quantity  int64     `json:"quantity"`
+	Sold      int64     `json:"sold"`
+	Held      int64     `json:"held"`
+	Left      int64     `json:"left"`
+	StartsAt  time.Time `json:"starts_at"`
+	EndsAt    time.Time `json:"ends_at"`
+	Closed    bool      `json:"closed"`
 }
 
 // OffersInput names at most 200 products.
@@ -57,7 +106,9 @@ type Offer struct {
 	PriceWon         int64        `json:"price_won"`
 	LimitPerCustomer int          `json:"limit_per_customer"` // pieces a customer may buy; 0: no limit
 	Availability     Availability `json:"availability"`
-	OnSale           bool         `json:"on_sale"` // false: shown, but an admin stopped its sale
+	OnSale           bool         `json:"on_sale"`      // false: shown, but an admin stopped its sale
+	CategoryIDs      []uuid.UUID  `json:"category_ids"` // its category, and all above it
+	Tags             []string     `json:"tags"`
 }
 
 // Line is a number of pieces of one product. A product stands in one line only.
@@ -68,7 +119,8 @@ type Line struct {
 
 // CheckInput is the argument of Stock.Check.
 type CheckInput struct {
-	Lines []Line `json:"lines"`
+	DropID uuid.UUID `json:"drop_id"` // as in ReserveInput
+	Lines  []Line    `json:"lines"`
 }
 
 // Checked is the empty answer of Stock.Check.
@@ -77,6 +129,7 @@ type Checked struct{}
 // ReserveInput is the argument of Stock.Reserve.
 type ReserveInput struct {
 	OrderID uuid.UUID `json:"order_id"`
+	DropID  uuid.UUID `json:"drop_id"` // whose pieces the lines are; the zero UUID: those that anybody can buy
 	Lines   []Line    `json:"lines"`
 }
 
@@ -124,6 +177,11 @@ var (
 	ErrNoCategory          = fault.New(fault.NotFound, "catalog.no_category", "there is no such category")
 	ErrOutOfStock          = fault.New(fault.Exhausted, "catalog.out_of_stock", "there is not enough left of a product")
 	ErrNotOnSale           = fault.New(fault.Conflict, "catalog.not_on_sale", "the product is not on sale at the moment")
+	ErrNoDrop              = fault.New(fault.NotFound, "catalog.no_drop", "there is no such drop")
+	ErrDropNotOpen         = fault.New(fault.Conflict, "catalog.drop_not_open", "the drop is not open at the moment")
+	ErrDropClosed          = fault.New(fault.Conflict, "catalog.drop_closed", "the drop has been closed")
+	ErrDropBelowTaken      = fault.New(fault.Conflict, "catalog.drop_below_taken", "a drop cannot have fewer pieces than orders have of it")
+	ErrBadDrop             = fault.New(fault.Invalid, "catalog.bad_drop", "a drop has at least one piece, and ends after it starts")
 	ErrReservationReleased = fault.New(fault.Conflict, "catalog.reservation_released", "what the order held was given back")
 	ErrStockBelowReserved  = fault.New(fault.Conflict, "catalog.stock_below_reserved", "the stock cannot go below what orders hold")
 	ErrCategoryCycle       = fault.New(fault.Conflict, "catalog.category_cycle", "a category cannot be put below itself")

@@ -12,5 +12,6 @@ func TestContract(t *testing.T) {
 
 	contracttest.Check[catalog.Products](t)
 	contracttest.Check[catalog.Stock](t)
+	contracttest.Check[catalog.Drops](t)
 	contracttest.CheckEvents(t, "catalog", catalog.ProductChanged{}, catalog.CategoryChanged{})
 }

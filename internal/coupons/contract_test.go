@@ -11,5 +11,6 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 
 	contracttest.Check[coupons.Service](t)
+	contracttest.Check[coupons.Discounts](t)
 	contracttest.CheckEvents(t, "coupons", coupons.Claimed{})
 }

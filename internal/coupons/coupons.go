@@ -17,6 +17,22 @@ type Service interface {
 	Claim(ctx context.Context, in ClaimInput) (Coupon, error)
 }
 
+// Discounts takes coupons off orders. Every call but Quote is idempotent by the order's id.
+type Discounts interface {
+	// Quote says what the account's coupons would take off the lines, the best first: the most won, then the one that ends first, then
+	// the oldest. One that takes nothing off is left out. With in.CouponID it is about that one alone: ErrNoCoupon when the account does
+	// not hold it, ErrNotApplicable, with the reason, when it takes nothing off.
+	Quote(ctx context.Context, in QuoteInput) (Quotes, error)
+	// Redeem sets a coupon aside for an order: no other order can have it before this one gives it back. A repeat returns the first's
+	// result; what was given back stays so: ErrReleased. Faults: ErrNoCoupon, ErrNotApplicable (another order has it, or it
+	// cannot be used any more).
+	Redeem(ctx context.Context, in RedeemInput) (Redemption, error)
+	// Redemptions tells which coupon each order has, or had; an order of which nothing is known is left out. For the audit.
+	Redemptions(ctx context.Context, in RedemptionsInput) (Redemptions, error)
+	// OpenRedemptions lists what is held and neither used nor released, oldest order first. For the audit.
+	OpenRedemptions(ctx context.Context, in OpenRedemptionsInput) (Redemptions, error)
+}
+
 // ClaimInput is the argument of Claim.
 type ClaimInput struct {
 	CampaignID uuid.UUID `json:"campaign_id"`
@@ -32,12 +48,88 @@ type Coupon struct {
 	Repeated   bool      `json:"repeated,omitempty"` // held before this call
 }
 
+// Line is what an order buys of one product.
+type Line struct {
+	ProductID    uuid.UUID   `json:"product_id"`
+	CategoryIDs  []uuid.UUID `json:"category_ids"` // the product's category, and all above it
+	Tags         []string    `json:"tags"`
+	Quantity     int64       `json:"quantity"`
+	UnitPriceWon int64       `json:"unit_price_won"`
+}
+
+// QuoteInput asks for an account's coupons on at most 200 lines. The zero CouponID asks for all that it holds.
+type QuoteInput struct {
+	AccountID uuid.UUID `json:"account_id"`
+	CouponID  uuid.UUID `json:"coupon_id"`
+	Lines     []Line    `json:"lines"`
+}
+
+// Quotes is the answer to QuoteInput.
+type Quotes struct {
+	Items []Quote `json:"items"`
+}
+
+// Quote is what a coupon takes off some lines.
+type Quote struct {
+	CouponID         uuid.UUID `json:"coupon_id"`
+	CampaignID       uuid.UUID `json:"campaign_id"`
+	Name             string    `json:"name"`
+	DiscountWon      int64     `json:"discount_won"`       // at least 1
+	LineDiscountsWon []int64   `json:"line_discounts_won"` // of each line, in their order; their sum is DiscountWon
+	UsableUntil      time.Time `json:"usable_until"`
+}
+
+// RedeemInput is the argument of Redeem. DiscountWon is what Quote has said.
+type RedeemInput struct {
+	OrderID     uuid.UUID `json:"order_id"`
+	AccountID   uuid.UUID `json:"account_id"`
+	CouponID    uuid.UUID `json:"coupon_id"`
+	DiscountWon int64     `json:"discount_won"`
+}
+
+// RedemptionsInput names at most 1,000 orders.
+type RedemptionsInput struct {
+	OrderIDs []uuid.UUID `json:"order_ids"`
+}
+
+// OpenRedemptionsInput asks for a page of at most Limit (1 to 1,000) redemptions, of the orders after After.
+type OpenRedemptionsInput struct {
+	After uuid.UUID `json:"after"`
+	Limit int       `json:"limit"`
+}
+
+// Redemptions is the answer to both.
+type Redemptions struct {
+	Items []Redemption `json:"items"`
+}
+
+// Redemption is what an order has of a coupon: no coupon if the order gave up before it had one.
+type Redemption struct {
+	OrderID     uuid.UUID       `json:"order_id"`
+	CouponID    uuid.UUID       `json:"coupon_id"`
+	State       RedemptionState `json:"state"`
+	DiscountWon int64           `json:"discount_won"`
+}
+
+// RedemptionState is the life of a redemption.
+type RedemptionState string
+
+const (
+	Held     RedemptionState = "held"
+	Used     RedemptionState = "used"
+	Released RedemptionState = "released"
+)
+
 // The module's faults.
 var (
 	ErrNoCampaign    = fault.New(fault.NotFound, "coupons.no_coupon", "there is no such coupon")
 	ErrSoldOut       = fault.New(fault.Exhausted, "coupons.sold_out", "no coupons are left")
 	ErrNotOpen       = fault.New(fault.Conflict, "coupons.not_open", "the coupon cannot be had yet")
 	ErrEnded         = fault.New(fault.Conflict, "coupons.ended", "the coupon cannot be had any more")
+	ErrTier          = fault.New(fault.Conflict, "coupons.tier", "the coupon is for customers of a higher tier")
+	ErrNoCoupon      = fault.New(fault.NotFound, "coupons.not_held", "the account holds no such coupon")
+	ErrNotApplicable = fault.New(fault.Conflict, "coupons.not_applicable", "the coupon cannot be used for this order")
+	ErrReleased      = fault.New(fault.Conflict, "coupons.redemption_released", "the coupon of the order was given back")
 	ErrBadWindow     = fault.New(fault.Invalid, "coupons.bad_window", "a coupon must end after it starts").WithFields(fault.Field{Pointer: "/ends_at", Detail: "must be after starts_at"})
 	ErrNoName        = fault.New(fault.Invalid, "coupons.no_name", "a coupon needs a name").WithFields(fault.Field{Pointer: "/name", Detail: "must not be blank"})
 	ErrQuantityShort = fault.New(fault.Conflict, "coupons.quantity_may_only_grow", "the quantity of a coupon may only grow")

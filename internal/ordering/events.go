@@ -24,6 +24,7 @@ type Line struct {
 	Name         string    `json:"name"`
 	Quantity     int64     `json:"quantity"`
 	UnitPriceWon int64     `json:"unit_price_won"`
+	DiscountWon  int64     `json:"discount_won"` // off all its pieces together
 }
 
 // Change is what every event of an order tells.
@@ -33,9 +34,17 @@ type Change struct {
 	Number    string    `json:"number"`
 	AccountID uuid.UUID `json:"account_id"`
 	State     State     `json:"state"`
-	TotalWon  int64     `json:"total_won"`
-	Lines     []Line    `json:"lines"`
-	At        time.Time `json:"at"`
+	Kind      Kind      `json:"kind"`
+
+	ItemsWon    int64 `json:"items_won"`
+	DiscountWon int64 `json:"discount_won"` // what a coupon takes off the items
+	PointsWon   int64 `json:"points_won"`   // what points pay of the items
+	ShippingWon int64 `json:"shipping_won"`
+	TotalWon    int64 `json:"total_won"` // items, less the discount, and shipping
+	DueWon      int64 `json:"due_won"`   // what is paid in money: the total, less the points
+
+	Lines []Line    `json:"lines"`
+	At    time.Time `json:"at"`
 }
 
 func (e Change) AggregateID() uuid.UUID  { return e.OrderID }

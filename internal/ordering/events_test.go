@@ -21,9 +21,12 @@ func TestEvents(t *testing.T) {
 			Number:    "S20261124ABCDEFGHJKLMNPQR",
 			AccountID: uuid.MustParse("0198a000-0000-7000-8000-000000000003"),
 			State:     state,
-			TotalWon:  28_800,
+			Kind:      ordering.KindStandard,
+
+			ItemsWon: 25_800, DiscountWon: 2_000, PointsWon: 800, ShippingWon: 0, TotalWon: 23_800, DueWon: 23_000,
+
 			Lines: []ordering.Line{
-				{ProductID: uuid.MustParse("0198a000-0000-7000-8000-000000000002"), Name: "린넨 셔츠", Quantity: 2, UnitPriceWon: 12_900},
+				{ProductID: uuid.MustParse("0198a000-0000-7000-8000-000000000002"), Name: "린넨 셔츠", Quantity: 2, UnitPriceWon: 12_900, DiscountWon: 2_000},
 			},
 			At: time.Date(2026, 11, 24, 9, 0, 0, 678e6, time.UTC),
 		}

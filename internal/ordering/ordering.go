@@ -23,6 +23,14 @@ const (
 	StateRefunded State = "refunded" // came back after shipping
 )
 
+// Kind tells where an order came from.
+type Kind string
+
+const (
+	KindStandard Kind = "standard"
+	KindPreorder Kind = "preorder" // one of a drop
+)
+
 // The module's faults.
 var (
 	ErrNoOrder           = fault.New(fault.NotFound, "ordering.no_order", "there is no such order")

@@ -233,14 +233,18 @@ func (s *Service) lock(ctx context.Context, tx pgx.Tx, id uuid.UUID) (db.Order, 
 // changeOf is what an event tells of the order.
 func changeOf(o db.Order, lines []db.Line) ordering.Change {
 	c := ordering.Change{
-		OrderID:   o.ID,
-		Version:   o.Version,
-		Number:    o.Number,
-		AccountID: o.AccountID,
-		State:     ordering.State(o.State),
-		TotalWon:  o.TotalWon,
-		Lines:     make([]ordering.Line, len(lines)),
-		At:        o.UpdatedAt.UTC(),
+		OrderID:     o.ID,
+		Version:     o.Version,
+		Number:      o.Number,
+		AccountID:   o.AccountID,
+		State:       ordering.State(o.State),
+		Kind:        ordering.Kind(o.Kind),
+		ItemsWon:    o.ItemsWon,
+		ShippingWon: o.ShippingWon,
+		TotalWon:    o.TotalWon,
+		DueWon:      o.DueWon,
+		Lines:       make([]ordering.Line, len(lines)),
+		At:          o.UpdatedAt.UTC(),
 	}
 	for i, l := range lines {
 		c.Lines[i] = ordering.Line{ProductID: l.ProductID, Name: l.Name, Quantity: l.Quantity, UnitPriceWon: l.UnitPriceWon}
