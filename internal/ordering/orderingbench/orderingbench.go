@@ -11,6 +11,7 @@ import (
 
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/ordering/internal/app"
 	"github.com/sasapick/shop/internal/ordering/internal/postgres"
 	"github.com/sasapick/shop/internal/payments"
@@ -38,6 +39,8 @@ type Parts struct {
 	Stock    catalog.Stock
 	Payments payments.Service
 	Accounts accounts.Service
+	Points   accounts.Points
+	Coupons  coupons.Discounts
 	Flights  batch.Limits
 }
 
@@ -50,7 +53,7 @@ func New(p Parts) *Orders {
 	config.MaxUnpaid = maxUnpaid
 	return &Orders{app.NewService(app.Parts{
 		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock,
-		Payments: p.Payments, Accounts: p.Accounts, Carts: postgres.NewCarts(p.Pool, p.Clock), Config: config, Flights: p.Flights,
+		Payments: p.Payments, Accounts: p.Accounts, Points: p.Points, Coupons: p.Coupons, Carts: postgres.NewCarts(p.Pool, p.Clock), Config: config, Flights: p.Flights,
 	})}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/ordering/internal/app"
 	"github.com/sasapick/shop/internal/ordering/internal/postgres"
 	"github.com/sasapick/shop/internal/ordering/internal/redis"
@@ -68,6 +69,8 @@ type parts struct {
 	Stock     catalog.Stock
 	Payments  payments.Service
 	Accounts  accounts.Service
+	Points    accounts.Points
+	Coupons   coupons.Discounts
 	Carts     app.Carts
 	Config    app.Config
 	Flights   batch.Limits `optional:"true"`
@@ -76,7 +79,7 @@ type parts struct {
 func newService(p parts) *app.Service {
 	s := app.NewService(app.Parts{
 		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock,
-		Payments: p.Payments, Accounts: p.Accounts, Carts: p.Carts, Config: p.Config, Flights: p.Flights,
+		Payments: p.Payments, Accounts: p.Accounts, Points: p.Points, Coupons: p.Coupons, Carts: p.Carts, Config: p.Config, Flights: p.Flights,
 	})
 	p.Lifecycle.Append(fx.StopHook(s.Close))
 	return s

@@ -50,7 +50,8 @@ func benchmarkPlace(b *testing.B, limits batch.Limits, products, callers int) {
 	cat, pay := newCatalog(), newPayments(clock.System)
 	service := app.NewService(app.Parts{
 		Pool: pool, Outbox: outbox.New("ordering", clock.System), Audit: audit.New("ordering", clock.System), Clock: clock.System,
-		Log: slog.New(slog.DiscardHandler), Products: cat, Stock: cat, Payments: pay, Accounts: &fakeAccounts{},
+		Log: slog.New(slog.DiscardHandler), Products: cat, Stock: cat, Payments: pay, Accounts: &fakeAccounts{has: newPoints()},
+		Points: newPoints(), Coupons: newDiscounts(),
 		Carts: postgres.NewCarts(pool, clock.System), Config: app.Defaults(), Flights: limits,
 	})
 	b.Cleanup(service.Close)

@@ -30,7 +30,7 @@ const keptEvents = 48 * time.Hour
 func Books(s *Service) []books.Invariant {
 	b := ledger{s}
 	return []books.Invariant{
-		b.since("orders.sums", "an order's lines and its shipping sum to its total, which is due", b.sums),
+		b.since("orders.sums", "an order's lines, less what a coupon takes off them, and its shipping sum to its total, and that less its points is due", b.sums),
 		b.since("orders.timeline", "an order's timeline has no gap, and its last row is the order's state", b.timelines),
 		b.since("orders.transitions", "an order went no way that is not in the table of transitions", b.transitions),
 		b.since("orders.events", "an order's version is the number of its events, and none is missing", b.events),
@@ -40,6 +40,10 @@ func Books(s *Service) []books.Invariant {
 		b.now("orders.canceling", "no order is being canceled for long", b.cancelings),
 		{Module: "ordering", Name: "holds.orders", Says: "an order holds its lines of the stock while it waits, has used them once it is paid, and holds nothing when it is dead", Check: b.holds, Settles: true},
 		{Module: "ordering", Name: "holds.open", Says: "what is held of the stock is held for an order that lives", Check: b.openHolds, Settles: true},
+		{Module: "ordering", Name: "coupons.orders", Says: "an order has the coupon that it names while it waits, has used it once it is paid, and has none when it is dead", Check: b.redemptions, Settles: true},
+		{Module: "ordering", Name: "coupons.open", Says: "a coupon is held for an order that lives", Check: b.openRedemptions, Settles: true},
+		{Module: "ordering", Name: "points.orders", Says: "an order holds the points that pay for it while it waits, has used them once it is paid, and holds none when it is dead", Check: b.pointHolds, Settles: true},
+		{Module: "ordering", Name: "points.open", Says: "points are held for an order that lives", Check: b.openPoints, Settles: true},
 		{Module: "ordering", Name: "money.orders", Says: "what was paid for an order and not given back is what it is due, and nothing for one that is unpaid or dead", Check: b.money, Settles: true},
 	}
 }
@@ -172,7 +176,8 @@ func each[R any](rows []R, err error, wrong func(r R) books.Mismatch) ([]books.M
 func (l ledger) sums(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]books.Mismatch, error) {
 	rows, err := l.sql.OrdersOffSum(ctx, tx, ids)
 	return each(rows, err, func(r db.OrdersOffSumRow) books.Mismatch {
-		return books.Wrong(r.ID, "its lines are worth %d won; its items %d, its shipping %d, its total %d, and %d are due", r.LinesWon, r.ItemsWon, r.ShippingWon, r.TotalWon, r.DueWon)
+		return books.Wrong(r.ID, "its lines are worth %d won, less %d; its items %d, less %d, its shipping %d, its total %d, less %d in points, and %d are due",
+			r.LinesWon, r.LinesOff, r.ItemsWon, r.DiscountWon, r.ShippingWon, r.TotalWon, r.PointsWon, r.DueWon)
 	})
 }
 

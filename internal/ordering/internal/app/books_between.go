@@ -10,7 +10,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/ordering/internal/db"
 	"github.com/sasapick/shop/internal/payments"
@@ -69,11 +71,7 @@ func (l ledger) restingOf(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]re
 }
 
 func idsOf(orders []resting) []uuid.UUID {
-	ids := make([]uuid.UUID, len(orders))
-	for i, o := range orders {
-		ids[i] = o.ID
-	}
-	return ids
+	return idsIn(orders, func(o resting) uuid.UUID { return o.ID })
 }
 
 // note adds a mismatch, unless more than can be told are known.
@@ -83,39 +81,98 @@ func note(found *books.Finding, id uuid.UUID, format string, args ...any) {
 	}
 }
 
+// kept is what another module says that an order has of it: what its state is, and whether it is what the order asked for.
+type kept struct {
+	state string // held, used or released, as every module calls them
+	right bool
+}
+
+// compare looks whether orders have what they asked for: held while they wait, used once they are paid, given back when they are dead.
+// asks tells whether an order asks for anything.
+func compare(orders []resting, what string, asks func(o resting) bool, has map[uuid.UUID]kept, found *books.Finding) {
+	for _, o := range orders {
+		h, known := has[o.ID]
+		known = known && h.state != string(catalog.Released)
+		want := catalog.Used
+		switch state := ordering.State(o.State); {
+		case state == ordering.StatePending:
+			continue // on its way
+		case state == ordering.StateAwaitingPayment:
+			want = catalog.Held
+		case dead(state):
+			if known {
+				note(found, o.ID, "is %s, and its %s is %s", o.State, what, h.state)
+			}
+			continue
+		}
+		switch {
+		case !asks(o) && known:
+			note(found, o.ID, "asked for no %s, and one is %s", what, h.state)
+		case !asks(o):
+		case !known:
+			note(found, o.ID, "is %s, and has no %s", o.State, what)
+		case h.state != string(want):
+			note(found, o.ID, "is %s, and its %s is %s", o.State, what, h.state)
+		case !h.right:
+			note(found, o.ID, "is %s, and its %s is not what it asked for", o.State, what)
+		}
+	}
+}
+
 func (l ledger) holds(ctx context.Context, from string) (books.Finding, error) {
 	return l.atRest(ctx, from, func(ctx context.Context, orders []resting, found *books.Finding) error {
 		answer, err := l.stock.Holds(ctx, catalog.HoldsInput{OrderIDs: idsOf(orders)})
 		if err != nil {
 			return fmt.Errorf("ask what orders hold: %w", err)
 		}
-		holds := map[uuid.UUID]catalog.Hold{}
-		for _, h := range answer.Items {
-			holds[h.OrderID] = h
-		}
+		lines := map[uuid.UUID][]catalog.Line{}
 		for _, o := range orders {
-			h, known := holds[o.ID]
-			want := catalog.Used
-			switch state := ordering.State(o.State); {
-			case state == ordering.StatePending:
-				continue // on its way
-			case state == ordering.StateAwaitingPayment:
-				want = catalog.Held
-			case dead(state):
-				if known && h.State != catalog.Released {
-					note(found, o.ID, "is %s, and what it had is %s", o.State, h.State)
-				}
-				continue
-			}
-			switch {
-			case !known:
-				note(found, o.ID, "is %s, and holds nothing", o.State)
-			case h.State != want:
-				note(found, o.ID, "is %s, and what it has is %s", o.State, h.State)
-			case !slices.Equal(sorted(h.Lines), sorted(o.lines)):
-				note(found, o.ID, "is %s, and what is %s for it are not its lines", o.State, h.State)
-			}
+			lines[o.ID] = sorted(o.lines)
 		}
+		has := map[uuid.UUID]kept{}
+		for _, h := range answer.Items {
+			has[h.OrderID] = kept{string(h.State), slices.Equal(sorted(h.Lines), lines[h.OrderID])}
+		}
+		compare(orders, "stock", func(resting) bool { return true }, has, found)
+		return nil
+	})
+}
+
+func (l ledger) redemptions(ctx context.Context, from string) (books.Finding, error) {
+	return l.atRest(ctx, from, func(ctx context.Context, orders []resting, found *books.Finding) error {
+		answer, err := l.discounts.Redemptions(ctx, coupons.RedemptionsInput{OrderIDs: idsOf(orders)})
+		if err != nil {
+			return fmt.Errorf("ask which coupons orders have: %w", err)
+		}
+		of := map[uuid.UUID]resting{}
+		for _, o := range orders {
+			of[o.ID] = o
+		}
+		has := map[uuid.UUID]kept{}
+		for _, r := range answer.Items {
+			o := of[r.OrderID]
+			has[r.OrderID] = kept{string(r.State), o.CouponID != nil && *o.CouponID == r.CouponID && o.DiscountWon == r.DiscountWon}
+		}
+		compare(orders, "coupon", func(o resting) bool { return o.CouponID != nil }, has, found)
+		return nil
+	})
+}
+
+func (l ledger) pointHolds(ctx context.Context, from string) (books.Finding, error) {
+	return l.atRest(ctx, from, func(ctx context.Context, orders []resting, found *books.Finding) error {
+		answer, err := l.points.Holds(ctx, accounts.HoldsInput{OrderIDs: idsOf(orders)})
+		if err != nil {
+			return fmt.Errorf("ask what points orders have: %w", err)
+		}
+		points := map[uuid.UUID]int64{}
+		for _, o := range orders {
+			points[o.ID] = o.PointsWon
+		}
+		has := map[uuid.UUID]kept{}
+		for _, h := range answer.Items {
+			has[h.OrderID] = kept{string(h.State), h.Points == points[h.OrderID]}
+		}
+		compare(orders, "hold of points", func(o resting) bool { return o.PointsWon > 0 }, has, found)
 		return nil
 	})
 }
@@ -124,20 +181,16 @@ func sorted(lines []catalog.Line) []catalog.Line {
 	return slices.SortedFunc(slices.Values(lines), func(a, b catalog.Line) int { return bytes.Compare(a.ProductID[:], b.ProductID[:]) })
 }
 
-// openHolds looks at all there are: they end with the orders that they are for. The stock is asked first, so that the order of a hold
-// is there, if it ever was.
-func (l ledger) openHolds(ctx context.Context, _ string) (found books.Finding, err error) {
+// open looks at all that a module holds for orders: it ends with the orders that it is for. next names the orders of a page of it, and is
+// asked first, so that the order of a hold is there, if it ever was.
+func (l ledger) open(ctx context.Context, what string, next func(after uuid.UUID) ([]uuid.UUID, error)) (found books.Finding, err error) {
 	for after := uuid.Nil; ; {
-		open, err := l.stock.OpenHolds(ctx, catalog.OpenHoldsInput{After: after, Limit: bookPage})
+		ids, err := next(after)
 		if err != nil {
 			return found, fmt.Errorf("ask what is held: %w", err)
 		}
-		if len(open.Items) == 0 {
+		if len(ids) == 0 {
 			return found, nil
-		}
-		ids := make([]uuid.UUID, len(open.Items))
-		for i, h := range open.Items {
-			ids[i] = h.OrderID
 		}
 		after = ids[len(ids)-1]
 		rows, err := l.sql.StatesOf(ctx, l.pool, ids)
@@ -152,12 +205,41 @@ func (l ledger) openHolds(ctx context.Context, _ string) (found books.Finding, e
 		for _, id := range ids {
 			switch state, known := states[id]; {
 			case !known:
-				note(&found, id, "stock is held for an order that is not there")
+				note(&found, id, "%s held for an order that is not there", what)
 			case dead(state):
-				note(&found, id, "stock is held for an order that is %s", state)
+				note(&found, id, "%s held for an order that is %s", what, state)
 			}
 		}
 	}
+}
+
+func (l ledger) openHolds(ctx context.Context, _ string) (books.Finding, error) {
+	return l.open(ctx, "stock is", func(after uuid.UUID) ([]uuid.UUID, error) {
+		open, err := l.stock.OpenHolds(ctx, catalog.OpenHoldsInput{After: after, Limit: bookPage})
+		return idsIn(open.Items, func(h catalog.Hold) uuid.UUID { return h.OrderID }), err
+	})
+}
+
+func (l ledger) openRedemptions(ctx context.Context, _ string) (books.Finding, error) {
+	return l.open(ctx, "a coupon is", func(after uuid.UUID) ([]uuid.UUID, error) {
+		open, err := l.discounts.OpenRedemptions(ctx, coupons.OpenRedemptionsInput{After: after, Limit: bookPage})
+		return idsIn(open.Items, func(r coupons.Redemption) uuid.UUID { return r.OrderID }), err
+	})
+}
+
+func (l ledger) openPoints(ctx context.Context, _ string) (books.Finding, error) {
+	return l.open(ctx, "points are", func(after uuid.UUID) ([]uuid.UUID, error) {
+		open, err := l.points.OpenHolds(ctx, accounts.OpenHoldsInput{After: after, Limit: bookPage})
+		return idsIn(open.Items, func(h accounts.PointHold) uuid.UUID { return h.OrderID }), err
+	})
+}
+
+func idsIn[T any](items []T, id func(T) uuid.UUID) []uuid.UUID {
+	ids := make([]uuid.UUID, len(items))
+	for i, item := range items {
+		ids[i] = id(item)
+	}
+	return ids
 }
 
 func (l ledger) money(ctx context.Context, from string) (books.Finding, error) {

@@ -11,7 +11,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/ordering/internal/app"
 	"github.com/sasapick/shop/internal/payments"
@@ -98,7 +100,11 @@ func stocked(t *testing.T) inventory {
 	for _, state := range []ordering.State{
 		ordering.StatePaid, ordering.StatePreparing, ordering.StateShipping, ordering.StateDelivered, ordering.StateConfirmed, ordering.StateCanceling,
 	} {
-		i.order[state] = s.paid(t, i.account, i.shirt, sock)
+		p, err := s.Place(t.Context(), s.reduced(i.account, "reduced-"+string(state), i.shirt, sock))
+		require.NoError(t, err)
+		_, err = s.Confirm(t.Context(), confirmation(p, uuid.NewString()))
+		require.NoError(t, err)
+		i.order[state] = p.Order.ID
 	}
 	s.relay(t)
 	_, err = s.Prepare(t.Context(), boss, i.order[ordering.StatePreparing])
@@ -114,7 +120,9 @@ func stocked(t *testing.T) inventory {
 	s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateSent }
 	_, err = s.Cancel(t.Context(), cancelation(i.account, i.order[ordering.StateCanceling], "c"))
 	require.NoError(t, err)
-	i.order[ordering.StateAwaitingPayment] = s.place(t, i.account, i.shirt, sock).Order.ID
+	waiting, err := s.Place(t.Context(), s.reduced(i.account, "waits", i.shirt, sock))
+	require.NoError(t, err)
+	i.order[ordering.StateAwaitingPayment] = waiting.Order.ID
 	s.catalog.once("reserve.after", func(context.Context) error { return errors.New("reset") })
 	_, err = s.Place(t.Context(), s.input(i.account, "pending", i.shirt))
 	require.ErrorIs(t, err, ordering.ErrNotPlaced)
@@ -152,10 +160,15 @@ func TestBooksNameWhatIsWrong(t *testing.T) {
 		invariant string
 		plant     func(t *testing.T, i inventory) string // and tells of what
 	}{
-		"ALineIsGone":         {"orders.sums", sql(`DELETE FROM ordering.order_lines WHERE order_id = $1 AND position = 1`, ordering.StateShipping)},
-		"NoLinesAtAll":        {"orders.sums", sql(`DELETE FROM ordering.order_lines WHERE order_id = $1`, ordering.StateExpired)},
-		"ADearerLine":         {"orders.sums", sql(`UPDATE ordering.order_lines SET unit_price_won = unit_price_won + 1 WHERE order_id = $1 AND position = 0`, ordering.StatePaid)},
-		"LessIsDue":           {"orders.sums", sql(`UPDATE ordering.orders SET due_won = due_won - 1 WHERE id = $1`, ordering.StateAwaitingPayment)},
+		"ALineIsGone":     {"orders.sums", sql(`DELETE FROM ordering.order_lines WHERE order_id = $1 AND position = 1`, ordering.StateShipping)},
+		"NoLinesAtAll":    {"orders.sums", sql(`DELETE FROM ordering.order_lines WHERE order_id = $1`, ordering.StateExpired)},
+		"ADearerLine":     {"orders.sums", sql(`UPDATE ordering.order_lines SET unit_price_won = unit_price_won + 1 WHERE order_id = $1 AND position = 0`, ordering.StatePaid)},
+		"LessOffTheLines": {"orders.sums", sql(`UPDATE ordering.order_lines SET discount_won = discount_won - 1 WHERE order_id = $1 AND position = 0`, ordering.StatePaid)},
+		"LessIsDue": {"orders.sums", func(t *testing.T, i inventory) string {
+			i.exec(t, `ALTER TABLE ordering.orders DROP CONSTRAINT orders_due_check`)
+			i.exec(t, `UPDATE ordering.orders SET due_won = due_won - 1 WHERE id = $1`, i.order[ordering.StateAwaitingPayment])
+			return i.order[ordering.StateAwaitingPayment].String()
+		}},
 		"AGap":                {"orders.timeline", sql(`DELETE FROM ordering.order_timeline WHERE order_id = $1 AND step = 2`, ordering.StateDelivered)},
 		"NoEnd":               {"orders.timeline", sql(`DELETE FROM ordering.order_timeline WHERE order_id = $1 AND step = 3`, ordering.StateExpired)},
 		"NoTimeline":          {"orders.timeline", sql(`DELETE FROM ordering.order_timeline WHERE order_id = $1`, ordering.StatePending)},
@@ -206,6 +219,23 @@ func TestBooksNameWhatIsWrong(t *testing.T) {
 			i.catalog.holds[stray] = hold{state: catalog.Held}
 			return stray.String()
 		}},
+		"PaidAndTheCouponIsBack":  {"coupons.orders", coupon(ordering.StatePaid, func(r *coupons.Redemption) { r.State = coupons.Released })},
+		"AnotherCoupon":           {"coupons.orders", coupon(ordering.StateShipping, func(r *coupons.Redemption) { r.CouponID = stray })},
+		"AnotherDiscount":         {"coupons.orders", coupon(ordering.StateAwaitingPayment, func(r *coupons.Redemption) { r.DiscountWon++ })},
+		"DeadWithACoupon":         {"coupons.orders", coupon(ordering.StateExpired, func(r *coupons.Redemption) { r.State = coupons.Used })},
+		"ACouponIsHeldForTheDead": {"coupons.open", coupon(ordering.StateCanceled, func(r *coupons.Redemption) { r.State = coupons.Held })},
+		"PaidAndThePointsAreBack": {"points.orders", pointHold(ordering.StateDelivered, func(h *accounts.PointHold) { h.State = accounts.Released })},
+		"FewerPoints":             {"points.orders", pointHold(ordering.StatePaid, func(h *accounts.PointHold) { h.Points-- })},
+		"DeadWithPoints":          {"points.orders", pointHold(ordering.StateRejected, func(h *accounts.PointHold) { h.State = accounts.Used })},
+		"PointsAreHeldForTheDead": {"points.open", pointHold(ordering.StateExpired, func(h *accounts.PointHold) { h.State = accounts.Held })},
+		"CouponOfNoOrder": {"coupons.open", func(_ *testing.T, i inventory) string {
+			i.coupons.redemptions[stray] = coupons.Redemption{OrderID: stray, State: coupons.Held}
+			return stray.String()
+		}},
+		"PointsOfNoOrder": {"points.open", func(_ *testing.T, i inventory) string {
+			i.points.held[stray] = accounts.PointHold{OrderID: stray, State: accounts.Held}
+			return stray.String()
+		}},
 		// saleor#9504, saleor#10925: money without an order.
 		"PaidTooLittle":   {"money.orders", money(ordering.StatePaid, func(p *payments.Payment) { p.AmountWon-- })},
 		"GivenBack":       {"money.orders", money(ordering.StateShipping, func(p *payments.Payment) { p.RefundedWon = p.AmountWon })},
@@ -232,6 +262,26 @@ func holding(state ordering.State, edit func(h *hold)) func(t *testing.T, i inve
 		edit(&h)
 		i.catalog.holds[i.order[state]] = h
 		return i.order[state].String()
+	}
+}
+
+func coupon(state ordering.State, edit func(r *coupons.Redemption)) func(t *testing.T, i inventory) string {
+	return func(_ *testing.T, i inventory) string {
+		r := i.coupons.redemptions[i.order[state]]
+		r.OrderID = i.order[state]
+		edit(&r)
+		i.coupons.redemptions[r.OrderID] = r
+		return r.OrderID.String()
+	}
+}
+
+func pointHold(state ordering.State, edit func(h *accounts.PointHold)) func(t *testing.T, i inventory) string {
+	return func(_ *testing.T, i inventory) string {
+		h := i.points.held[i.order[state]]
+		h.OrderID = i.order[state]
+		edit(&h)
+		i.points.held[h.OrderID] = h
+		return h.OrderID.String()
 	}
 }
 
@@ -293,7 +343,10 @@ func TestBooksLetOrdersComeToRest(t *testing.T) {
 	require.Equal(t, []string{late.String()}, subjects(s.looked(t, "money.orders", "")))
 	s.payments.set(late, func(p *payments.Payment) { p.State = payments.StateOpen })
 
-	for point, of := range map[string]*points{"holds": &s.catalog.points, "open_holds": &s.catalog.points, "accounts": &s.payments.points} {
+	for point, of := range map[string]*points{
+		"holds": &s.catalog.points, "open_holds": &s.catalog.points, "accounts": &s.payments.points, "redemptions": &s.coupons.points,
+		"open_redemptions": &s.coupons.points, "point_holds": &s.points.points, "open_points": &s.points.points,
+	} {
 		of.once(point, func(context.Context) error { return errors.New("connection refused") })
 		failed := 0
 		for _, i := range app.Books(s.Service) {
@@ -319,7 +372,7 @@ func TestBooksBreakOffAndGoOn(t *testing.T) {
 			books.FirstID(now.Add(-ago)), order)
 		require.NoError(t, err)
 	}
-	_, err := s.pool.Exec(t.Context(), `UPDATE ordering.orders SET items_won = items_won + 1, total_won = total_won + 1 WHERE id = $1`, young)
+	_, err := s.pool.Exec(t.Context(), `UPDATE ordering.orders SET items_won = items_won + 1, total_won = total_won + 1, due_won = due_won + 1 WHERE id = $1`, young)
 	require.NoError(t, err)
 
 	from, looked, wrong, looks := books.FirstID(now.Add(-time.Hour)).String(), int64(0), 0, 0

@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/ordering/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
@@ -40,11 +42,12 @@ type Cart struct {
 	SubtotalWon int64
 }
 
-// Quote is what ordering the cart would cost.
+// Quote is what ordering the cart would cost, with the coupon that takes most off.
 type Quote struct {
 	Cart
-	ShippingWon int64
-	TotalWon    int64
+	Coupon *coupons.Quote // nil: none takes anything off
+	Points int64          // that the account has
+	price  price
 }
 
 // Cart shows the account's cart.
@@ -128,23 +131,44 @@ func show(l CartLine, offer catalog.Offer, sold bool) (Shown, error) {
 	return shown, nil
 }
 
-// Quote prices the cart's lines that can be bought, with their shipping.
+// Quote prices the cart's lines that can be bought, with their coupon and their shipping.
 func (s *Service) Quote(ctx context.Context, account uuid.UUID) (Quote, error) {
 	cart, err := s.Cart(ctx, account)
 	if err != nil {
 		return Quote{}, err
 	}
+	q := Quote{Cart: cart}
 	var amounts []int64
+	var lines []quoted
 	for _, l := range cart.Lines {
 		if l.Buyable {
 			amounts = append(amounts, l.AmountWon)
+			lines = append(lines, quoted{offer: l.Offer, quantity: l.Quantity, amountWon: l.AmountWon})
 		}
 	}
-	p, err := s.config.priceOf(amounts)
-	if err != nil {
+	if q.price, err = s.config.priceOf(amounts); err != nil {
 		return Quote{}, err
 	}
-	return Quote{Cart: cart, ShippingWon: p.shippingWon, TotalWon: p.totalWon}, nil
+	if len(lines) > 0 {
+		q.Coupon = s.bestCoupon(ctx, account, lines)
+	}
+	if q.Coupon != nil {
+		q.price = q.price.less(q.Coupon.DiscountWon, 0)
+	}
+	q.Points = s.pointsOf(ctx, account)
+	return q, nil
+}
+
+// pointsOf is what the account has to pay with, as far as anybody can say.
+func (s *Service) pointsOf(ctx context.Context, account uuid.UUID) int64 {
+	ctx, cancel := s.call(ctx)
+	defer cancel()
+	a, err := s.accounts.Account(ctx, accounts.AccountInput{AccountID: account})
+	if err != nil {
+		s.log.WarnContext(ctx, "a cart is priced without the account's points", "account", account, "error", err)
+		return 0
+	}
+	return a.Points
 }
 
 // PutInCart sets how many pieces of a product are in the cart. What a customer may have of it counts all orders that are not dead.

@@ -48,3 +48,6 @@ func (s *Service) Advance(ctx context.Context, id uuid.UUID, to ordering.State, 
 	_, err := s.advance(ctx, id, st, managing{})
 	return err
 }
+
+// TotalOf is what a quote says that the cart costs.
+func TotalOf(q Quote) int64 { return q.price.totalWon }

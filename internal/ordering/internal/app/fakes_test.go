@@ -262,10 +262,16 @@ func (c *fakeCatalog) use(order uuid.UUID) {
 }
 
 // fakeAccounts knows one address of everybody: the one that has the account's own id.
-type fakeAccounts struct{ points }
+type fakeAccounts struct {
+	points
+	has *fakePoints
+}
 
-func (f *fakeAccounts) Account(context.Context, accounts.AccountInput) (accounts.Account, error) {
-	return accounts.Account{}, accounts.ErrNoAccount
+func (f *fakeAccounts) Account(ctx context.Context, in accounts.AccountInput) (accounts.Account, error) {
+	if err := f.pass(ctx, "account"); err != nil {
+		return accounts.Account{}, err
+	}
+	return accounts.Account{ID: in.AccountID, Points: f.has.spendable(in.AccountID)}, nil
 }
 
 func (f *fakeAccounts) Address(ctx context.Context, in accounts.AddressInput) (accounts.Address, error) {

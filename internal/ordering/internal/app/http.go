@@ -9,9 +9,11 @@ import (
 
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/payments"
 	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/idempotency"
 	"github.com/sasapick/shop/internal/platform/web"
@@ -40,6 +42,7 @@ func (h *HTTP) Routes(api *web.API) {
 		Status: http.StatusCreated, Idempotent: true,
 		Problems: []*fault.Error{
 			catalog.ErrOutOfStock, catalog.ErrNotOnSale, catalog.ErrReservationReleased, catalog.ErrBusy, accounts.ErrNoAddress, payments.ErrOrderClosed,
+			coupons.ErrNotApplicable, coupons.ErrReleased, accounts.ErrNotEnoughPoints, accounts.ErrPointsReleased, accounts.ErrNoAccount, batch.ErrBusy,
 			ordering.ErrPriceChanged, ordering.ErrLimitPerCustomer, ordering.ErrTooManyUnpaid, ordering.ErrBelowMinimum, ordering.ErrAmountOverflow,
 			ordering.ErrNotPlaced, queue.ErrPaused, idempotency.ErrReused, idempotency.ErrInProgress,
 		},
@@ -94,7 +97,9 @@ type placeItem struct {
 type placeBody struct {
 	Items            []placeItem `json:"items" minItems:"1" maxItems:"50" doc:"What is ordered."`
 	AddressID        uuid.UUID   `json:"address_id" doc:"One of the account's addresses."`
-	ExpectedTotalWon *int64      `json:"expected_total_won,omitempty" minimum:"0" maximum:"9007199254740991" example:"28800" doc:"With shipping, as the shopper was shown it."`
+	CouponID         *uuid.UUID  `json:"coupon_id,omitempty" doc:"One of the account's coupons."`
+	PointsWon        int64       `json:"points_won,omitempty" minimum:"0" maximum:"9007199254740991" example:"0" doc:"How much of the total the account's points pay; a point is a won."`
+	ExpectedTotalWon *int64      `json:"expected_total_won,omitempty" minimum:"0" maximum:"9007199254740991" example:"28800" doc:"Less the coupon, with shipping, as the shopper was shown it."`
 }
 
 type placeInput struct {
@@ -111,7 +116,10 @@ type placeOutput struct {
 func (h *HTTP) place(ctx context.Context, in *placeInput) (*placeOutput, error) {
 	place := PlaceInput{
 		AccountID: auth.Must(ctx).AccountID, Key: in.KeyOf("/v1/orders", in.Body),
-		Items: make([]PlaceItem, len(in.Body.Items)), AddressID: in.Body.AddressID, ExpectedTotalWon: in.Body.ExpectedTotalWon,
+		Items: make([]PlaceItem, len(in.Body.Items)), AddressID: in.Body.AddressID, PointsWon: in.Body.PointsWon, ExpectedTotalWon: in.Body.ExpectedTotalWon,
+	}
+	if in.Body.CouponID != nil {
+		place.CouponID = *in.Body.CouponID
 	}
 	for i, item := range in.Body.Items {
 		place.Items[i] = PlaceItem(item)

@@ -37,8 +37,9 @@ func (h *HTTP) cartRoutes(api *web.API) {
 	}, h.clearCart)
 	web.Register(api, web.Operation{
 		ID: "quote-cart", Method: http.MethodPost, Path: "/v1/cart/quote", Tag: tag, Summary: "Price my cart", Role: auth.Shopper,
-		Description: "What ordering the lines that can be bought would cost. Shipping is 3,000 won, and free from 20,000.",
-		Problems:    []*fault.Error{ordering.ErrAmountOverflow, ordering.ErrCartUnavailable}, ReadOnlySafe: true,
+		Description: "What ordering the lines that can be bought would cost, with the best of the account's coupons. Shipping is 3,000 won, and free " +
+			"from items of 20,000.",
+		Problems: []*fault.Error{ordering.ErrAmountOverflow, ordering.ErrCartUnavailable}, ReadOnlySafe: true,
 	}, h.quote)
 }
 
@@ -90,5 +91,5 @@ func (h *HTTP) quote(ctx context.Context, _ *struct{}) (*quoteOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &quoteOutput{QuoteView{CartView: cartViewOf(q.Cart), ShippingWon: q.ShippingWon, TotalWon: q.TotalWon}}, nil
+	return &quoteOutput{quoteViewOf(q)}, nil
 }

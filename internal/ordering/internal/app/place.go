@@ -29,6 +29,8 @@ type PlaceInput struct {
 	Key              idempotency.Key
 	Items            []PlaceItem
 	AddressID        uuid.UUID
+	CouponID         uuid.UUID // one that the account holds; the zero UUID: none
+	PointsWon        int64     // of the account's points, to pay with
 	ExpectedTotalWon *int64
 }
 
@@ -107,10 +109,24 @@ func (s *Service) draft(ctx context.Context, in PlaceInput) (draft, error) {
 	if err != nil {
 		return draft{}, err
 	}
+	lineDiscounts := make([]int64, len(quoted))
+	if in.CouponID != uuid.Nil {
+		off, err := s.discount(ctx, in.AccountID, in.CouponID, quoted)
+		if err != nil {
+			return draft{}, err
+		}
+		lineDiscounts, p = off.LineDiscountsWon, p.less(off.DiscountWon, 0)
+	}
 	if in.ExpectedTotalWon != nil && *in.ExpectedTotalWon != p.totalWon {
 		return draft{}, ordering.ErrPriceChanged.WithFields(fault.Field{Pointer: "/expected_total_won", Detail: fmt.Sprintf("the total is %d won", p.totalWon)})
 	}
-	if p.totalWon > 0 && p.totalWon < minDueWon {
+	if in.PointsWon > 0 {
+		p = p.less(p.discountWon, in.PointsWon)
+		if err := s.affords(ctx, in.AccountID, p); err != nil {
+			return draft{}, err
+		}
+	}
+	if p.dueWon > 0 && p.dueWon < minDueWon {
 		return draft{}, ordering.ErrBelowMinimum
 	}
 	address, err := s.accounts.Address(ctx, accounts.AddressInput{AccountID: in.AccountID, AddressID: in.AddressID})
@@ -128,9 +144,9 @@ func (s *Service) draft(ctx context.Context, in PlaceInput) (draft, error) {
 	now := s.clock()
 	d := draft{
 		order: db.Order{
-			ID: id, Number: newNumber(now), AccountID: in.AccountID, Kind: "standard",
+			ID: id, Number: newNumber(now), AccountID: in.AccountID, Kind: string(ordering.KindStandard),
 			State: string(ordering.StatePending), Unpaid: true, Step: 1,
-			ItemsWon: p.itemsWon, ShippingWon: p.shippingWon, TotalWon: p.totalWon, DueWon: p.totalWon,
+			ItemsWon: p.itemsWon, DiscountWon: p.discountWon, ShippingWon: p.shippingWon, TotalWon: p.totalWon, PointsWon: p.pointsWon, DueWon: p.dueWon,
 			Recipient: address.Recipient, Phone: address.Phone, Zipcode: address.Zipcode, Line1: address.Line1, Line2: address.Line2,
 			Operation: placeOperation, IdempotencyKey: in.Key.Value, RequestHash: in.Key.Hash,
 			ClaimedBy: new(uuid.New()), AttendAt: new(now.Add(s.config.RecoverAfter)),
@@ -139,11 +155,14 @@ func (s *Service) draft(ctx context.Context, in PlaceInput) (draft, error) {
 		lines:  make([]db.Line, len(quoted)),
 		limits: make([]int, len(quoted)),
 	}
+	if in.CouponID != uuid.Nil {
+		d.order.CouponID = &in.CouponID
+	}
 	for i, q := range quoted {
 		d.limits[i] = q.offer.LimitPerCustomer
 		d.lines[i] = db.Line{
 			OrderID: id, Position: int32(i), ProductID: q.offer.ProductID, Name: q.offer.Name, Brand: q.offer.Brand,
-			Quantity: q.quantity, UnitPriceWon: q.offer.PriceWon,
+			Quantity: q.quantity, UnitPriceWon: q.offer.PriceWon, DiscountWon: lineDiscounts[i],
 		}
 	}
 	return d, nil
@@ -163,20 +182,22 @@ func (s *Service) drive(ctx context.Context, o db.Order, lines []db.Line, claima
 			s.unclaim(ctx, o.ID, claimant)
 		}
 	}()
-	begun := time.Now()
-	if err := s.reserve(ctx, o, lines); err != nil {
-		f, ok := refused(err)
-		switch {
-		case !ok:
-			return Placement{}, s.outage(ctx, "reserve the stock", err)
-		case resumed && o.DueWon > 0:
-			return s.rejectUnpayable(ctx, o, f)
-		default:
-			return s.reject(ctx, o, claimant, f)
+	for _, h := range s.holdings(o) {
+		begun := time.Now()
+		if err := h.take(ctx, o, lines); err != nil {
+			f, ok := refused(err)
+			switch {
+			case !ok:
+				return Placement{}, s.outage(ctx, h.doing, err)
+			case resumed && o.DueWon > 0:
+				return s.rejectUnpayable(ctx, o, f)
+			default:
+				return s.reject(ctx, o, claimant, f)
+			}
 		}
-	}
-	if err := s.beat(ctx, o.ID, claimant, begun); err != nil {
-		return Placement{}, err
+		if err := s.beat(ctx, o.ID, claimant, begun); err != nil {
+			return Placement{}, err
+		}
 	}
 	end := finish{order: o, lines: lines, to: ordering.StatePaid}
 	var payment *payments.Payment

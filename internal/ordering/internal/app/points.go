@@ -8,6 +8,8 @@ var (
 	draftCommit     = failpoint.New("ordering.draft.commit")
 	draftCommitted  = failpoint.New("ordering.draft.committed")
 	reserveCalled   = failpoint.New("ordering.reserve.called")
+	redeemCalled    = failpoint.New("ordering.redeem.called")
+	pointsCalled    = failpoint.New("ordering.points.called")
 	openCalled      = failpoint.New("ordering.open.called")
 	finishCommit    = failpoint.New("ordering.finish.commit")
 	finishCommitted = failpoint.New("ordering.finish.committed")

@@ -19,11 +19,23 @@ const (
 	expectedAt = "/items/%d/expected_price_won"
 )
 
-// price is what lines cost together.
+// price is what an order costs: the items, less what a coupon takes off them, and the shipping are its total, of which points may pay
+// a part; the rest is due.
 type price struct {
 	itemsWon    int64
+	discountWon int64
 	shippingWon int64
 	totalWon    int64
+	pointsWon   int64
+	dueWon      int64
+}
+
+// less is the price with a coupon and points. Whether shipping is free does not depend on them.
+func (p price) less(discountWon, pointsWon int64) price {
+	p.discountWon, p.pointsWon = discountWon, pointsWon
+	p.totalWon = p.itemsWon - discountWon + p.shippingWon
+	p.dueWon = p.totalWon - pointsWon
+	return p
 }
 
 // priceOf adds up amounts and the shipping. Nothing to send costs nothing.
@@ -38,8 +50,7 @@ func (c Config) priceOf(amounts []int64) (price, error) {
 	if len(amounts) > 0 && p.itemsWon < c.FreeShippingFromWon {
 		p.shippingWon = c.ShippingWon
 	}
-	p.totalWon = p.itemsWon + p.shippingWon
-	return p, nil
+	return p.less(0, 0), nil
 }
 
 // amountOf multiplies, and refuses what int64 or a reader of JSON could not hold.

@@ -51,6 +51,10 @@ func TestPlaceSurvives(t *testing.T) {
 	for point, of := range map[string]func(s *shop) *points{
 		"reserve.before": func(s *shop) *points { return &s.catalog.points },
 		"reserve.after":  func(s *shop) *points { return &s.catalog.points },
+		"redeem.before":  func(s *shop) *points { return &s.coupons.points },
+		"redeem.after":   func(s *shop) *points { return &s.coupons.points },
+		"hold.before":    func(s *shop) *points { return &s.points.points },
+		"hold.after":     func(s *shop) *points { return &s.points.points },
 		"open.before":    func(s *shop) *points { return &s.payments.points },
 		"open.after":     func(s *shop) *points { return &s.payments.points },
 	} {
@@ -64,7 +68,7 @@ func TestPlaceSurvives(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					of(s).once(point, fail(cancel))
-					in := s.input(account, "k", shirt)
+					in := s.reduced(account, "k", shirt)
 					_, err := place(ctx, s, in)
 					require.Error(t, err)
 					if f, ok := fault.As(err); ok {
@@ -77,6 +81,7 @@ func TestPlaceSurvives(t *testing.T) {
 					require.Equal(t, 1, s.count(t, `SELECT count(*) FROM ordering.orders`))
 					require.Equal(t, 1, s.count(t, `SELECT count(*) FROM ordering.orders WHERE state = 'awaiting_payment'`))
 					require.EqualValues(t, 2, s.catalog.leftOf(shirt))
+					require.EqualValues(t, 500, s.points.spendable(account), "held once")
 					s.check(t, account)
 					again, err := s.Place(t.Context(), in)
 					require.NoError(t, err)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/ordering/internal/db"
 	"github.com/sasapick/shop/internal/payments"
@@ -68,6 +69,8 @@ type Parts struct {
 	Stock    catalog.Stock
 	Payments payments.Service
 	Accounts accounts.Service
+	Points   accounts.Points
+	Coupons  coupons.Discounts
 	Carts    Carts
 	Config   Config
 	Flights  batch.Limits
@@ -86,6 +89,8 @@ type Service struct {
 	stock     catalog.Stock
 	payments  payments.Service
 	accounts  accounts.Service
+	points    accounts.Points
+	discounts coupons.Discounts
 	carts     Carts
 	config    Config
 	wait      func(ctx context.Context, d time.Duration) error
@@ -99,7 +104,7 @@ type Service struct {
 func NewService(p Parts) *Service {
 	s := &Service{
 		pool: p.Pool, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log,
-		products: p.Products, stock: p.Stock, payments: p.Payments, accounts: p.Accounts, carts: p.Carts,
+		products: p.Products, stock: p.Stock, payments: p.Payments, accounts: p.Accounts, points: p.Points, discounts: p.Coupons, carts: p.Carts,
 		config: p.Config, wait: p.Wait,
 	}
 	if s.wait == nil {

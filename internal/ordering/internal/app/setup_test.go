@@ -15,7 +15,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/ordering/internal/app"
 	"github.com/sasapick/shop/internal/ordering/internal/postgres"
@@ -55,6 +57,8 @@ type shop struct {
 	catalog  *fakeCatalog
 	payments *fakePayments
 	accounts *fakeAccounts
+	coupons  *fakeDiscounts
+	points   *fakePoints
 	carts    app.Carts
 	parts    app.Parts
 	relayed  int64
@@ -70,8 +74,10 @@ func setupOn(t *testing.T, pool *pgxpool.Pool, edits ...func(p *app.Parts)) *sho
 	t.Helper()
 	now := clock.NewManual(start)
 	s := &shop{
-		pool: pool, clock: now, catalog: newCatalog(), payments: newPayments(now.Now), accounts: &fakeAccounts{}, carts: postgres.NewCarts(pool, now.Now),
+		pool: pool, clock: now, catalog: newCatalog(), payments: newPayments(now.Now), coupons: newDiscounts(), points: newPoints(),
+		carts: postgres.NewCarts(pool, now.Now),
 	}
+	s.accounts = &fakeAccounts{has: s.points}
 	level := slog.LevelError + 1
 	if os.Getenv("SHOP_TEST_LOG") != "" {
 		level = slog.LevelDebug
@@ -79,7 +85,8 @@ func setupOn(t *testing.T, pool *pgxpool.Pool, edits ...func(p *app.Parts)) *sho
 	parts := app.Parts{
 		Pool: pool, Outbox: outbox.New("ordering", now.Now), Audit: audit.New("ordering", now.Now), Clock: now.Now,
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
-		Products: s.catalog, Stock: s.catalog, Payments: s.payments, Accounts: s.accounts, Carts: s.carts, Config: app.Defaults(),
+		Products: s.catalog, Stock: s.catalog, Payments: s.payments, Accounts: s.accounts, Points: s.points,
+		Coupons: s.coupons, Carts: s.carts, Config: app.Defaults(),
 	}
 	for _, edit := range edits {
 		edit(&parts)
@@ -105,6 +112,15 @@ func (s *shop) input(account uuid.UUID, key string, products ...uuid.UUID) app.P
 		in.Items = append(in.Items, app.PlaceItem{ProductID: p, Quantity: 1, ExpectedPriceWon: s.catalog.price(p)})
 	}
 	in.Key = idempotency.Of(key, "/v1/orders", in.Items)
+	return in
+}
+
+// reduced is an order with a coupon of 2,000 won and 500 of the account's 1,000 points.
+func (s *shop) reduced(account uuid.UUID, key string, products ...uuid.UUID) app.PlaceInput {
+	s.points.grant(account, 1_000)
+	in := s.input(account, key, products...)
+	in.CouponID, in.PointsWon = s.coupons.give(account, 2_000), 500
+	in.Key = idempotency.Of(key, "/v1/orders", in)
 	return in
 }
 
@@ -209,15 +225,19 @@ func (s *shop) events(t tester, after int64) []published {
 	return found
 }
 
-// relay lets the catalog hear what ordering has published.
+// relay lets the other modules hear what ordering has published.
 func (s *shop) relay(t tester) {
 	t.Helper()
 	for _, e := range s.events(t, s.relayed) {
 		switch e.typ {
 		case ordering.Paid{}.EventType():
 			s.catalog.use(e.order)
+			s.coupons.settle(e.order, coupons.Used)
+			s.points.settle(e.order, accounts.Used)
 		case ordering.Rejected{}.EventType(), ordering.Expired{}.EventType(), ordering.Canceled{}.EventType():
 			s.catalog.release(e.order)
+			s.coupons.settle(e.order, coupons.Released)
+			s.points.settle(e.order, accounts.Released)
 		}
 		s.relayed = e.id
 	}
@@ -266,6 +286,8 @@ func (s *shop) check(t tester, account uuid.UUID) {
 		switch st := ordering.State(state); {
 		case app.Dead(st):
 			require.NotContains(t, []catalog.HoldState{catalog.Held, catalog.Used}, hold, "a dead order holds stock")
+			require.NotContains(t, []coupons.RedemptionState{coupons.Held, coupons.Used}, s.coupons.of(id), "a dead order has a coupon")
+			require.NotContains(t, []accounts.HoldState{accounts.Held, accounts.Used}, s.points.of(id), "a dead order holds points")
 			require.NotEqual(t, payments.StateOpen, payment.State, "a dead order can be paid")
 			if payment.State == payments.StateCaptured {
 				require.Equal(t, payment.AmountWon, payment.RefundedWon, "money is kept for a dead order")

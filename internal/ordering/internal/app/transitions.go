@@ -240,6 +240,8 @@ func changeOf(o db.Order, lines []db.Line) ordering.Change {
 		State:       ordering.State(o.State),
 		Kind:        ordering.Kind(o.Kind),
 		ItemsWon:    o.ItemsWon,
+		DiscountWon: o.DiscountWon,
+		PointsWon:   o.PointsWon,
 		ShippingWon: o.ShippingWon,
 		TotalWon:    o.TotalWon,
 		DueWon:      o.DueWon,
@@ -247,7 +249,7 @@ func changeOf(o db.Order, lines []db.Line) ordering.Change {
 		At:          o.UpdatedAt.UTC(),
 	}
 	for i, l := range lines {
-		c.Lines[i] = ordering.Line{ProductID: l.ProductID, Name: l.Name, Quantity: l.Quantity, UnitPriceWon: l.UnitPriceWon}
+		c.Lines[i] = ordering.Line{ProductID: l.ProductID, Name: l.Name, Quantity: l.Quantity, UnitPriceWon: l.UnitPriceWon, DiscountWon: l.DiscountWon}
 	}
 	return c
 }

@@ -18,6 +18,7 @@ type ItemView struct {
 	Quantity     int64     `json:"quantity" example:"2"`
 	UnitPriceWon int64     `json:"unit_price_won" example:"12900" doc:"As it was sold."`
 	AmountWon    int64     `json:"amount_won" example:"25800"`
+	DiscountWon  int64     `json:"discount_won" example:"2000" doc:"What a coupon takes off that."`
 }
 
 // AddressView is where an order's parcel goes.
@@ -61,9 +62,12 @@ type OrderView struct {
 	State        ordering.State `json:"state" enum:"pending,awaiting_payment,paid,preparing,shipping,delivered,confirmed,canceling,rejected,expired,canceled,refunded"`
 	Items        []ItemView     `json:"items"`
 	ItemsWon     int64          `json:"items_won" example:"25800"`
+	CouponID     *uuid.UUID     `json:"coupon_id,omitempty" doc:"The coupon that it redeems."`
+	DiscountWon  int64          `json:"discount_won" example:"2000" doc:"What that takes off the items."`
 	ShippingWon  int64          `json:"shipping_won" example:"0"`
-	TotalWon     int64          `json:"total_won" example:"25800"`
-	DueWon       int64          `json:"due_won" example:"25800" doc:"What is, or was, to be paid."`
+	TotalWon     int64          `json:"total_won" example:"23800" doc:"The items, less the discount, and shipping."`
+	PointsWon    int64          `json:"points_won" example:"800" doc:"What points pay of the total."`
+	DueWon       int64          `json:"due_won" example:"23000" doc:"What is, or was, to be paid in money."`
 	Address      AddressView    `json:"address"`
 	Payment      *PaymentView   `json:"payment,omitempty" doc:"While the order waits to be paid."`
 	ExpiresAt    *time.Time     `json:"expires_at,omitempty" doc:"To be paid until then; absent when nothing is to be paid any more."`
@@ -83,7 +87,7 @@ func viewOf(o db.Order, lines []db.Line, payment *payments.Payment) OrderView {
 	v := OrderView{
 		ID: o.ID, Number: o.Number, Kind: o.Kind, State: ordering.State(o.State),
 		Items:    make([]ItemView, len(lines)),
-		ItemsWon: o.ItemsWon, ShippingWon: o.ShippingWon, TotalWon: o.TotalWon, DueWon: o.DueWon,
+		ItemsWon: o.ItemsWon, CouponID: o.CouponID, DiscountWon: o.DiscountWon, ShippingWon: o.ShippingWon, TotalWon: o.TotalWon, PointsWon: o.PointsWon, DueWon: o.DueWon,
 		Address:      AddressView{Recipient: o.Recipient, Phone: o.Phone, Zipcode: o.Zipcode, Line1: o.Line1, Line2: o.Line2},
 		CancelReason: text(o.CancelReason),
 		CreatedAt:    o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
@@ -91,7 +95,7 @@ func viewOf(o db.Order, lines []db.Line, payment *payments.Payment) OrderView {
 	for i, l := range lines {
 		v.Items[i] = ItemView{
 			ProductID: l.ProductID, Name: l.Name, Brand: l.Brand, Quantity: l.Quantity,
-			UnitPriceWon: l.UnitPriceWon, AmountWon: l.UnitPriceWon * l.Quantity,
+			UnitPriceWon: l.UnitPriceWon, AmountWon: l.UnitPriceWon * l.Quantity, DiscountWon: l.DiscountWon,
 		}
 	}
 	if v.State == ordering.StateAwaitingPayment {
@@ -150,8 +154,27 @@ type CartView struct {
 // QuoteView is what ordering the cart would cost now.
 type QuoteView struct {
 	CartView
-	ShippingWon int64 `json:"shipping_won" example:"0"`
-	TotalWon    int64 `json:"total_won" example:"25800" doc:"The expected_total_won of an order of all lines that can be bought."`
+	Coupon      *QuotedCouponView `json:"coupon,omitempty" doc:"The coupon, of those that the account holds, that takes most off; absent when there is none."`
+	DiscountWon int64             `json:"discount_won" example:"2000" doc:"What that takes off."`
+	ShippingWon int64             `json:"shipping_won" example:"0"`
+	TotalWon    int64             `json:"total_won" example:"23800" doc:"With the coupon. The expected_total_won of an order of all lines that can be bought, with that coupon_id."`
+	Points      int64             `json:"points" example:"1200" doc:"What the account has to pay with, in won."`
+}
+
+// QuotedCouponView is a coupon with what it takes off a cart.
+type QuotedCouponView struct {
+	ID          uuid.UUID `json:"id" doc:"The coupon_id of an order."`
+	Name        string    `json:"name" example:"3,000 won off"`
+	DiscountWon int64     `json:"discount_won" example:"2000"`
+	UsableUntil time.Time `json:"usable_until"`
+}
+
+func quoteViewOf(q Quote) QuoteView {
+	v := QuoteView{CartView: cartViewOf(q.Cart), DiscountWon: q.price.discountWon, ShippingWon: q.price.shippingWon, TotalWon: q.price.totalWon, Points: q.Points}
+	if c := q.Coupon; c != nil {
+		v.Coupon = &QuotedCouponView{ID: c.CouponID, Name: c.Name, DiscountWon: c.DiscountWon, UsableUntil: c.UsableUntil.UTC()}
+	}
+	return v
 }
 
 func cartViewOf(c Cart) CartView {

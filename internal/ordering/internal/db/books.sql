@@ -12,13 +12,15 @@ UNION (SELECT DISTINCT e.key FROM ordering.outbox e WHERE e.key > sqlc.arg(after
 ORDER BY 1 LIMIT sqlc.arg(at_most);
 
 -- name: OrdersOffSum :many
-SELECT o.id, o.items_won, o.shipping_won, o.total_won, o.due_won, COALESCE(l.won, 0)::bigint AS lines_won
+SELECT o.id, o.items_won, o.discount_won, o.points_won, o.shipping_won, o.total_won, o.due_won,
+    COALESCE(l.won, 0)::bigint AS lines_won, COALESCE(l.off, 0)::bigint AS lines_off
 FROM ordering.orders o
 LEFT JOIN (
-    SELECT i.order_id, sum(i.quantity * i.unit_price_won) AS won
+    SELECT i.order_id, sum(i.quantity * i.unit_price_won) AS won, sum(i.discount_won) AS off
     FROM ordering.order_lines i WHERE i.order_id = ANY(sqlc.arg(ids)::uuid[]) GROUP BY i.order_id) AS l ON l.order_id = o.id
 WHERE o.id = ANY(sqlc.arg(ids)::uuid[])
-  AND (l.won IS DISTINCT FROM o.items_won OR o.total_won <> o.items_won + o.shipping_won OR o.due_won <> o.total_won)
+  AND (l.won IS DISTINCT FROM o.items_won OR l.off IS DISTINCT FROM o.discount_won
+    OR o.total_won <> o.items_won - o.discount_won + o.shipping_won OR o.due_won <> o.total_won - o.points_won)
 ORDER BY o.id;
 
 -- name: TimelinesOff :many
@@ -102,7 +104,7 @@ SELECT o.id, o.updated_at AS since FROM ordering.orders o
 WHERE NOT o.unpaid AND o.state = 'canceling' AND o.updated_at < sqlc.arg(before) ORDER BY o.id LIMIT sqlc.arg(at_most);
 
 -- name: OrdersAtRest :many
-SELECT o.id, o.state, o.due_won FROM ordering.orders o
+SELECT o.id, o.state, o.due_won, o.coupon_id, o.discount_won, o.points_won FROM ordering.orders o
 WHERE o.id = ANY(sqlc.arg(ids)::uuid[]) AND o.updated_at <= sqlc.arg(resting_since) ORDER BY o.id;
 
 -- name: StatesOf :many

@@ -232,7 +232,7 @@ func (q *Queries) OrdersAfter(ctx context.Context, db DBTX, arg OrdersAfterParam
 }
 
 const ordersAtRest = `-- name: OrdersAtRest :many
-SELECT o.id, o.state, o.due_won FROM ordering.orders o
+SELECT o.id, o.state, o.due_won, o.coupon_id, o.discount_won, o.points_won FROM ordering.orders o
 WHERE o.id = ANY($1::uuid[]) AND o.updated_at <= $2 ORDER BY o.id
 `
 
@@ -242,9 +242,12 @@ type OrdersAtRestParams struct {
 }
 
 type OrdersAtRestRow struct {
-	ID     uuid.UUID
-	State  string
-	DueWon int64
+	ID          uuid.UUID
+	State       string
+	DueWon      int64
+	CouponID    *uuid.UUID
+	DiscountWon int64
+	PointsWon   int64
 }
 
 func (q *Queries) OrdersAtRest(ctx context.Context, db DBTX, arg OrdersAtRestParams) ([]OrdersAtRestRow, error) {
@@ -256,7 +259,14 @@ func (q *Queries) OrdersAtRest(ctx context.Context, db DBTX, arg OrdersAtRestPar
 	items := []OrdersAtRestRow{}
 	for rows.Next() {
 		var i OrdersAtRestRow
-		if err := rows.Scan(&i.ID, &i.State, &i.DueWon); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.State,
+			&i.DueWon,
+			&i.CouponID,
+			&i.DiscountWon,
+			&i.PointsWon,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -268,23 +278,28 @@ func (q *Queries) OrdersAtRest(ctx context.Context, db DBTX, arg OrdersAtRestPar
 }
 
 const ordersOffSum = `-- name: OrdersOffSum :many
-SELECT o.id, o.items_won, o.shipping_won, o.total_won, o.due_won, COALESCE(l.won, 0)::bigint AS lines_won
+SELECT o.id, o.items_won, o.discount_won, o.points_won, o.shipping_won, o.total_won, o.due_won,
+    COALESCE(l.won, 0)::bigint AS lines_won, COALESCE(l.off, 0)::bigint AS lines_off
 FROM ordering.orders o
 LEFT JOIN (
-    SELECT i.order_id, sum(i.quantity * i.unit_price_won) AS won
+    SELECT i.order_id, sum(i.quantity * i.unit_price_won) AS won, sum(i.discount_won) AS off
     FROM ordering.order_lines i WHERE i.order_id = ANY($1::uuid[]) GROUP BY i.order_id) AS l ON l.order_id = o.id
 WHERE o.id = ANY($1::uuid[])
-  AND (l.won IS DISTINCT FROM o.items_won OR o.total_won <> o.items_won + o.shipping_won OR o.due_won <> o.total_won)
+  AND (l.won IS DISTINCT FROM o.items_won OR l.off IS DISTINCT FROM o.discount_won
+    OR o.total_won <> o.items_won - o.discount_won + o.shipping_won OR o.due_won <> o.total_won - o.points_won)
 ORDER BY o.id
 `
 
 type OrdersOffSumRow struct {
 	ID          uuid.UUID
 	ItemsWon    int64
+	DiscountWon int64
+	PointsWon   int64
 	ShippingWon int64
 	TotalWon    int64
 	DueWon      int64
 	LinesWon    int64
+	LinesOff    int64
 }
 
 func (q *Queries) OrdersOffSum(ctx context.Context, db DBTX, ids []uuid.UUID) ([]OrdersOffSumRow, error) {
@@ -299,10 +314,13 @@ func (q *Queries) OrdersOffSum(ctx context.Context, db DBTX, ids []uuid.UUID) ([
 		if err := rows.Scan(
 			&i.ID,
 			&i.ItemsWon,
+			&i.DiscountWon,
+			&i.PointsWon,
 			&i.ShippingWon,
 			&i.TotalWon,
 			&i.DueWon,
 			&i.LinesWon,
+			&i.LinesOff,
 		); err != nil {
 			return nil, err
 		}

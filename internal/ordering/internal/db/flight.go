@@ -178,19 +178,21 @@ const (
 	insertOrders = `
 INSERT INTO ordering.orders (id, number, account_id, state, items_won, shipping_won, total_won, due_won,
     recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash,
-    claimed_by, claimed_at, attend_at, created_at, updated_at)
+    claimed_by, claimed_at, attend_at, created_at, updated_at, kind, drop_id, coupon_id, discount_won, points_won)
 SELECT id, number, account_id, 'pending', items_won, shipping_won, total_won, due_won,
     recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash,
-    claimed_by, now(), attend_at, created_at, created_at
+    claimed_by, now(), attend_at, created_at, created_at, kind, NULLIF(drop_id, '00000000-0000-0000-0000-000000000000'),
+    NULLIF(coupon_id, '00000000-0000-0000-0000-000000000000'), discount_won, points_won
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[],
-    $16::uuid[], $17::timestamptz[], $18::timestamptz[])
+    $16::uuid[], $17::timestamptz[], $18::timestamptz[], $19::text[], $20::uuid[], $21::uuid[], $22::bigint[], $23::bigint[])
   AS o (id, number, account_id, items_won, shipping_won, total_won, due_won,
-    recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, attend_at, created_at)`
+    recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, attend_at, created_at,
+    kind, drop_id, coupon_id, discount_won, points_won)`
 
 	insertLines = `
-INSERT INTO ordering.order_lines (order_id, position, product_id, name, brand, quantity, unit_price_won)
-SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])`
+INSERT INTO ordering.order_lines (order_id, position, product_id, name, brand, quantity, unit_price_won, discount_won)
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[])`
 
 	insertMoments = `
 INSERT INTO ordering.order_timeline (order_id, step, at, from_state, to_state, actor_kind, actor_id)
@@ -223,6 +225,8 @@ func QueueOrders(b *pgx.Batch, orders []Order, lines []Line) {
 	line1, line2 := make([]string, n), make([]string, n)
 	operations, keys, hashes := make([]string, n), make([]string, n), make([][]byte, n)
 	claimants, attend, created := make([]uuid.UUID, n), make([]time.Time, n), make([]time.Time, n)
+	kinds, drops, coupons := make([]string, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
+	discounts, points := make([]int64, n), make([]int64, n)
 	for i, o := range orders {
 		ids[i], numbers[i], accounts[i] = o.ID, o.Number, o.AccountID
 		items[i], shipping[i], total[i], due[i] = o.ItemsWon, o.ShippingWon, o.TotalWon, o.DueWon
@@ -230,18 +234,29 @@ func QueueOrders(b *pgx.Batch, orders []Order, lines []Line) {
 		line1[i], line2[i] = o.Line1, o.Line2
 		operations[i], keys[i], hashes[i] = o.Operation, o.IdempotencyKey, o.RequestHash
 		claimants[i], attend[i], created[i] = *o.ClaimedBy, *o.AttendAt, o.CreatedAt
+		kinds[i], drops[i], coupons[i] = o.Kind, orZero(o.DropID), orZero(o.CouponID) // pgx is slow with arrays of pointers
+		discounts[i], points[i] = o.DiscountWon, o.PointsWon
 	}
 	b.Queue(insertOrders, ids, numbers, accounts, items, shipping, total, due, recipients, phones, zipcodes, line1, line2,
-		operations, keys, hashes, claimants, attend, created)
+		operations, keys, hashes, claimants, attend, created, kinds, drops, coupons, discounts, points)
 
 	n = len(lines)
 	orderIDs, positions, products := make([]uuid.UUID, n), make([]int32, n), make([]uuid.UUID, n)
-	names, brands, quantities, prices := make([]string, n), make([]string, n), make([]int64, n), make([]int64, n)
+	names, brands, quantities := make([]string, n), make([]string, n), make([]int64, n)
+	prices, off := make([]int64, n), make([]int64, n)
 	for i, l := range lines {
 		orderIDs[i], positions[i], products[i] = l.OrderID, l.Position, l.ProductID
-		names[i], brands[i], quantities[i], prices[i] = l.Name, l.Brand, l.Quantity, l.UnitPriceWon
+		names[i], brands[i], quantities[i] = l.Name, l.Brand, l.Quantity
+		prices[i], off[i] = l.UnitPriceWon, l.DiscountWon
 	}
-	b.Queue(insertLines, orderIDs, positions, products, names, brands, quantities, prices)
+	b.Queue(insertLines, orderIDs, positions, products, names, brands, quantities, prices, off)
+}
+
+func orZero(id *uuid.UUID) uuid.UUID {
+	if id == nil {
+		return uuid.Nil
+	}
+	return *id
 }
 
 // QueueMoments inserts rows of timelines.
@@ -252,9 +267,7 @@ func QueueMoments(b *pgx.Batch, moments []Moment) {
 	for i, m := range moments {
 		ids[i], steps[i], ats[i] = m.OrderID, m.Step, m.At
 		from[i], to[i], kinds[i] = m.FromState, m.ToState, m.ActorKind
-		if m.ActorID != nil { // pgx is slow with arrays of pointers
-			actors[i] = *m.ActorID
-		}
+		actors[i] = orZero(m.ActorID)
 	}
 	b.Queue(insertMoments, ids, steps, ats, from, to, kinds, actors)
 }

@@ -52,6 +52,10 @@ type OrderingOrder struct {
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	RefusedRefundIds []uuid.UUID
+	CouponID         *uuid.UUID
+	DiscountWon      int64
+	PointsWon        int64
+	DropID           *uuid.UUID
 }
 
 type OrderingOrderLine struct {
@@ -62,6 +66,7 @@ type OrderingOrderLine struct {
 	Brand        string
 	Quantity     int64
 	UnitPriceWon int64
+	DiscountWon  int64
 }
 
 type OrderingOrderTimeline struct {

@@ -14,7 +14,7 @@ import (
 )
 
 const adminOrders = `-- name: AdminOrders :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders o
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders o
 WHERE ($1::text = '' OR o.number = $1)
   AND ($2::uuid IS NULL OR o.account_id = $2)
   AND ($3::text = '' OR (o.state = $3 AND o.unpaid = ($3 IN ('pending', 'awaiting_payment'))))
@@ -82,6 +82,10 @@ func (q *Queries) AdminOrders(ctx context.Context, db DBTX, arg AdminOrdersParam
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.RefusedRefundIds,
+			&i.CouponID,
+			&i.DiscountWon,
+			&i.PointsWon,
+			&i.DropID,
 		); err != nil {
 			return nil, err
 		}
@@ -247,7 +251,7 @@ func (q *Queries) InsertTimeline(ctx context.Context, db DBTX, arg InsertTimelin
 }
 
 const linesOf = `-- name: LinesOf :many
-SELECT order_id, position, product_id, name, brand, quantity, unit_price_won FROM ordering.order_lines WHERE order_id = $1 ORDER BY position
+SELECT order_id, position, product_id, name, brand, quantity, unit_price_won, discount_won FROM ordering.order_lines WHERE order_id = $1 ORDER BY position
 `
 
 func (q *Queries) LinesOf(ctx context.Context, db DBTX, orderID uuid.UUID) ([]OrderingOrderLine, error) {
@@ -267,6 +271,7 @@ func (q *Queries) LinesOf(ctx context.Context, db DBTX, orderID uuid.UUID) ([]Or
 			&i.Brand,
 			&i.Quantity,
 			&i.UnitPriceWon,
+			&i.DiscountWon,
 		); err != nil {
 			return nil, err
 		}
@@ -279,7 +284,7 @@ func (q *Queries) LinesOf(ctx context.Context, db DBTX, orderID uuid.UUID) ([]Or
 }
 
 const linesOfOrders = `-- name: LinesOfOrders :many
-SELECT order_id, position, product_id, name, brand, quantity, unit_price_won FROM ordering.order_lines WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position
+SELECT order_id, position, product_id, name, brand, quantity, unit_price_won, discount_won FROM ordering.order_lines WHERE order_id = ANY($1::uuid[]) ORDER BY order_id, position
 `
 
 func (q *Queries) LinesOfOrders(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([]OrderingOrderLine, error) {
@@ -299,6 +304,7 @@ func (q *Queries) LinesOfOrders(ctx context.Context, db DBTX, orderIds []uuid.UU
 			&i.Brand,
 			&i.Quantity,
 			&i.UnitPriceWon,
+			&i.DiscountWon,
 		); err != nil {
 			return nil, err
 		}
@@ -311,7 +317,7 @@ func (q *Queries) LinesOfOrders(ctx context.Context, db DBTX, orderIds []uuid.UU
 }
 
 const lockOrder = `-- name: LockOrder :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE id = $1 FOR UPDATE
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockOrder(ctx context.Context, db DBTX, id uuid.UUID) (OrderingOrder, error) {
@@ -350,6 +356,10 @@ func (q *Queries) LockOrder(ctx context.Context, db DBTX, id uuid.UUID) (Orderin
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.RefusedRefundIds,
+		&i.CouponID,
+		&i.DiscountWon,
+		&i.PointsWon,
+		&i.DropID,
 	)
 	return i, err
 }
@@ -372,7 +382,7 @@ UPDATE ordering.orders SET
     carrier           = COALESCE($10, carrier),
     invoice_number    = COALESCE($11, invoice_number)
 WHERE id = $12 AND state = $13 AND step = $14
-RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids
+RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id
 `
 
 type MoveOrderParams struct {
@@ -443,12 +453,16 @@ func (q *Queries) MoveOrder(ctx context.Context, db DBTX, arg MoveOrderParams) (
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.RefusedRefundIds,
+		&i.CouponID,
+		&i.DiscountWon,
+		&i.PointsWon,
+		&i.DropID,
 	)
 	return i, err
 }
 
 const orderOf = `-- name: OrderOf :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE id = $1
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders WHERE id = $1
 `
 
 func (q *Queries) OrderOf(ctx context.Context, db DBTX, id uuid.UUID) (OrderingOrder, error) {
@@ -487,12 +501,16 @@ func (q *Queries) OrderOf(ctx context.Context, db DBTX, id uuid.UUID) (OrderingO
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.RefusedRefundIds,
+		&i.CouponID,
+		&i.DiscountWon,
+		&i.PointsWon,
+		&i.DropID,
 	)
 	return i, err
 }
 
 const orderOfNumber = `-- name: OrderOfNumber :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE number = $1
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders WHERE number = $1
 `
 
 func (q *Queries) OrderOfNumber(ctx context.Context, db DBTX, number string) (OrderingOrder, error) {
@@ -531,12 +549,16 @@ func (q *Queries) OrderOfNumber(ctx context.Context, db DBTX, number string) (Or
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.RefusedRefundIds,
+		&i.CouponID,
+		&i.DiscountWon,
+		&i.PointsWon,
+		&i.DropID,
 	)
 	return i, err
 }
 
 const ordersOfAccount = `-- name: OrdersOfAccount :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders
 WHERE account_id = $1
   AND CASE WHEN $2::text = '' THEN state NOT IN ('pending', 'rejected') ELSE state = $2 END
   AND ($3::uuid IS NULL OR id < $3)
@@ -598,6 +620,10 @@ func (q *Queries) OrdersOfAccount(ctx context.Context, db DBTX, arg OrdersOfAcco
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.RefusedRefundIds,
+			&i.CouponID,
+			&i.DiscountWon,
+			&i.PointsWon,
+			&i.DropID,
 		); err != nil {
 			return nil, err
 		}
@@ -610,7 +636,7 @@ func (q *Queries) OrdersOfAccount(ctx context.Context, db DBTX, arg OrdersOfAcco
 }
 
 const ordersToAttend = `-- name: OrdersToAttend :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids FROM ordering.orders WHERE state = $1 AND attend_at <= $2 ORDER BY attend_at LIMIT $3
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders WHERE state = $1 AND attend_at <= $2 ORDER BY attend_at LIMIT $3
 `
 
 type OrdersToAttendParams struct {
@@ -661,6 +687,10 @@ func (q *Queries) OrdersToAttend(ctx context.Context, db DBTX, arg OrdersToAtten
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.RefusedRefundIds,
+			&i.CouponID,
+			&i.DiscountWon,
+			&i.PointsWon,
+			&i.DropID,
 		); err != nil {
 			return nil, err
 		}
@@ -727,7 +757,7 @@ func (q *Queries) ReturnQuota(ctx context.Context, db DBTX, arg ReturnQuotaParam
 
 const setAddress = `-- name: SetAddress :one
 UPDATE ordering.orders SET recipient = $1, phone = $2, zipcode = $3, line1 = $4, line2 = $5
-WHERE id = $6 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids
+WHERE id = $6 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id
 `
 
 type SetAddressParams struct {
@@ -782,6 +812,10 @@ func (q *Queries) SetAddress(ctx context.Context, db DBTX, arg SetAddressParams)
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.RefusedRefundIds,
+		&i.CouponID,
+		&i.DiscountWon,
+		&i.PointsWon,
+		&i.DropID,
 	)
 	return i, err
 }
@@ -804,7 +838,7 @@ func (q *Queries) TakeQuotaReturns(ctx context.Context, db DBTX, orderIds []uuid
 }
 
 const takeStep = `-- name: TakeStep :one
-UPDATE ordering.orders SET step = step + 1, updated_at = $1 WHERE id = $2 AND step = $3 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids
+UPDATE ordering.orders SET step = step + 1, updated_at = $1 WHERE id = $2 AND step = $3 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id
 `
 
 type TakeStepParams struct {
@@ -850,6 +884,10 @@ func (q *Queries) TakeStep(ctx context.Context, db DBTX, arg TakeStepParams) (Or
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.RefusedRefundIds,
+		&i.CouponID,
+		&i.DiscountWon,
+		&i.PointsWon,
+		&i.DropID,
 	)
 	return i, err
 }
