@@ -60,6 +60,7 @@ type OpenInput struct {
 	AccountID   uuid.UUID `json:"account_id"`
 	AmountWon   int64     `json:"amount_won"` // at least 100
 	ExpiresAt   time.Time `json:"expires_at"`
+	NoDeposit   bool      `json:"no_deposit"` // true: it cannot wait for a bank transfer, and no account is kept open for one
 }
 
 // CloseInput is the argument of Close.

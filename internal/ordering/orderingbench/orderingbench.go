@@ -37,6 +37,7 @@ type Parts struct {
 	Log      *slog.Logger
 	Products catalog.Products
 	Stock    catalog.Stock
+	Drops    catalog.Drops
 	Payments payments.Service
 	Accounts accounts.Service
 	Points   accounts.Points
@@ -52,7 +53,7 @@ func New(p Parts) *Orders {
 	config := app.Defaults()
 	config.MaxUnpaid = maxUnpaid
 	return &Orders{app.NewService(app.Parts{
-		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock,
+		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock, Drops: p.Drops,
 		Payments: p.Payments, Accounts: p.Accounts, Points: p.Points, Coupons: p.Coupons, Carts: postgres.NewCarts(p.Pool, p.Clock), Config: config, Flights: p.Flights,
 	})}
 }

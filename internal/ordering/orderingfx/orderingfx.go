@@ -67,6 +67,7 @@ type parts struct {
 	Log       *slog.Logger
 	Products  catalog.Products
 	Stock     catalog.Stock
+	Drops     catalog.Drops
 	Payments  payments.Service
 	Accounts  accounts.Service
 	Points    accounts.Points
@@ -78,7 +79,7 @@ type parts struct {
 
 func newService(p parts) *app.Service {
 	s := app.NewService(app.Parts{
-		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock,
+		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock, Drops: p.Drops,
 		Payments: p.Payments, Accounts: p.Accounts, Points: p.Points, Coupons: p.Coupons, Carts: p.Carts, Config: p.Config, Flights: p.Flights,
 	})
 	p.Lifecycle.Append(fx.StopHook(s.Close))

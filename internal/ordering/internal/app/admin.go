@@ -22,11 +22,12 @@ type Admin struct {
 
 var _ web.Routes = (*Admin)(nil)
 
-// NewAdmin returns the routes below /admin/orders.
+// NewAdmin returns the routes below /admin/orders and /admin/preorders.
 func NewAdmin(s *Service) *Admin { return &Admin{service: s} }
 
-// Routes registers looking for orders and bringing them on their way.
+// Routes registers looking for orders, bringing them on their way, and pre-orders.
 func (a *Admin) Routes(api *web.API) {
+	a.preorderRoutes(api)
 	web.Register(api, web.Operation{
 		ID: "find-orders", Method: http.MethodGet, Path: "/admin/orders", Tag: tag, Summary: "Find orders", Role: auth.Manager,
 		Description: "Of all accounts, in all states, newest first. What is asked for must all hold.",
@@ -43,7 +44,7 @@ func (a *Admin) Routes(api *web.API) {
 	web.Register(api, web.Operation{
 		ID: "ship-order", Method: http.MethodPost, Path: "/admin/orders/{id}/shipments", Tag: tag, Summary: "Hand an order to the carrier", Role: auth.Manager,
 		Description: "One that is paid or being prepared. From then on it cannot be canceled.",
-		Problems:    []*fault.Error{ordering.ErrNoOrder, ordering.ErrIllegalTransition},
+		Problems:    []*fault.Error{ordering.ErrNoOrder, ordering.ErrIllegalTransition, ordering.ErrNotReleased},
 	}, a.ship)
 	web.Register(api, web.Operation{
 		ID: "deliver-order", Method: http.MethodPost, Path: "/admin/orders/{id}/deliveries", Tag: tag, Summary: "Note that an order was delivered", Role: auth.Manager,

@@ -47,10 +47,10 @@ func BenchmarkPlace(b *testing.B) {
 
 func benchmarkPlace(b *testing.B, limits batch.Limits, products, callers int) {
 	pool := durable(b)
-	cat, pay := newCatalog(), newPayments(clock.System)
+	cat, pay := newCatalog(clock.System), newPayments(clock.System)
 	service := app.NewService(app.Parts{
 		Pool: pool, Outbox: outbox.New("ordering", clock.System), Audit: audit.New("ordering", clock.System), Clock: clock.System,
-		Log: slog.New(slog.DiscardHandler), Products: cat, Stock: cat, Payments: pay, Accounts: &fakeAccounts{has: newPoints()},
+		Log: slog.New(slog.DiscardHandler), Products: cat, Stock: cat, Drops: cat, Payments: pay, Accounts: &fakeAccounts{has: newPoints()},
 		Points: newPoints(), Coupons: newDiscounts(),
 		Carts: postgres.NewCarts(pool, clock.System), Config: app.Defaults(), Flights: limits,
 	})

@@ -23,6 +23,9 @@ const (
 	rest           = time.Minute      // after an order changed, for the other modules to have heard of it
 )
 
+// lately is for how long the orders of a drop that was called off are looked at.
+const lately = 24 * time.Hour
+
 // keptEvents is for how long an event is certainly in the outbox.
 const keptEvents = 48 * time.Hour
 
@@ -38,6 +41,8 @@ func Books(s *Service) []books.Invariant {
 		b.now("orders.pending", "no order is being placed for long", b.pending),
 		b.now("orders.unpaid", "no order waits for its payment long after its time", b.unpaid),
 		b.now("orders.canceling", "no order is being canceled for long", b.cancelings),
+		b.since("preorders.limits", "nobody has more of a drop than a customer may", b.preorderLimits),
+		b.now("preorders.canceled", "no order of a drop that was called off lives on unasked", b.canceledDrops),
 		{Module: "ordering", Name: "holds.orders", Says: "an order holds its lines of the stock while it waits, has used them once it is paid, and holds nothing when it is dead", Check: b.holds, Settles: true},
 		{Module: "ordering", Name: "holds.open", Says: "what is held of the stock is held for an order that lives", Check: b.openHolds, Settles: true},
 		{Module: "ordering", Name: "coupons.orders", Says: "an order has the coupon that it names while it waits, has used it once it is paid, and has none when it is dead", Check: b.redemptions, Settles: true},
@@ -268,5 +273,19 @@ func (l ledger) cancelings(ctx context.Context, tx pgx.Tx, now time.Time) ([]boo
 	rows, err := l.sql.CancelingSince(ctx, tx, db.CancelingSinceParams{Before: now.Add(-graceCanceling), AtMost: books.MostWrong})
 	return each(rows, err, func(r db.CancelingSinceRow) books.Mismatch {
 		return books.Wrong(r.ID, "is being %s since %s", ordering.StateCanceled, r.Since.UTC().Format(time.RFC3339))
+	})
+}
+
+func (l ledger) preorderLimits(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]books.Mismatch, error) {
+	rows, err := l.sql.OverPreorderLimits(ctx, tx, ids)
+	return each(rows, err, func(r db.OverPreorderLimitsRow) books.Mismatch {
+		return books.Wrong(r.ID, "its account %s has %d pieces of drop %s, of which a customer may have %d", r.AccountID, r.Pieces, r.DropID, r.PerCustomer)
+	})
+}
+
+func (l ledger) canceledDrops(ctx context.Context, tx pgx.Tx, now time.Time) ([]books.Mismatch, error) {
+	rows, err := l.sql.LeftOfCanceledDrops(ctx, tx, db.LeftOfCanceledDropsParams{Since: now.Add(-lately), AtMost: books.MostWrong})
+	return each(rows, err, func(r db.LeftOfCanceledDropsRow) books.Mismatch {
+		return books.Wrong(r.ID, "is %s, and its drop %s was called off", r.State, r.DropID)
 	})
 }

@@ -197,6 +197,16 @@ func TestBooksNameWhatIsWrong(t *testing.T) {
 			i.exec(t, `DELETE FROM ordering.quota_returns WHERE order_id = $1`, i.order[ordering.StateExpired])
 			return i.account.String()
 		}},
+		"MoreOfADropThanAllowed": {"preorders.limits", func(t *testing.T, i inventory) string {
+			id := i.shop.order(t, uuid.New(), i.drop(t, 5, 1)).Order.ID
+			i.exec(t, `UPDATE ordering.order_lines SET quantity = 2 WHERE order_id = $1`, id)
+			return id.String()
+		}},
+		"ACanceledDropLivesOn": {"preorders.canceled", func(t *testing.T, i inventory) string {
+			p := i.buys(t, uuid.New(), i.drop(t, 5, 1))
+			i.exec(t, `UPDATE ordering.preorders SET state = 'canceled', cancel_reason = 'x', wound_up_at = $1`, i.clock.Now())
+			return p.Order.ID.String()
+		}},
 		"PendingForLong":   {"orders.pending", sql(`UPDATE ordering.orders SET created_at = created_at - interval '6 minutes' WHERE id = $1`, ordering.StatePending)},
 		"UnpaidForLong":    {"orders.unpaid", sql(`UPDATE ordering.orders SET expires_at = expires_at - interval '30 minutes' WHERE id = $1`, ordering.StateAwaitingPayment)},
 		"CancelingForLong": {"orders.canceling", sql(`UPDATE ordering.orders SET updated_at = updated_at - interval '1 hour' WHERE id = $1`, ordering.StateCanceling)},

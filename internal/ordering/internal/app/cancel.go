@@ -21,6 +21,8 @@ type CancelInput struct {
 	OrderID   uuid.UUID
 	Key       idempotency.Key
 	Reason    string
+
+	system bool // the shop itself asks, on behalf of By
 }
 
 // Cancelation is an order that was canceled, or is about to be.
@@ -172,10 +174,14 @@ func (s *Service) bind(ctx context.Context, tx pgx.Tx, in CancelInput, o db.Orde
 }
 
 func (in CancelInput) actor() actor {
-	if in.AccountID == uuid.Nil {
+	switch {
+	case in.system:
+		return system
+	case in.AccountID == uuid.Nil:
 		return manager(in.By)
+	default:
+		return shopper(in.By)
 	}
-	return shopper(in.By)
 }
 
 func (in CancelInput) step(to ordering.State) step {

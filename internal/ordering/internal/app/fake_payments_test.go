@@ -16,6 +16,7 @@ type fakePayments struct {
 	clock    clock.Clock
 	mu       sync.Mutex
 	payments map[uuid.UUID]payments.Payment
+	opened   map[uuid.UUID]payments.OpenInput
 	keys     map[string]uuid.UUID
 	gateway  func(p payments.Payment) payments.State       // captured, confirming or open (declined)
 	refunds  func(p payments.Payment) payments.RefundState // done, sent or refused
@@ -28,7 +29,7 @@ type fakePayments struct {
 
 func newPayments(c clock.Clock) *fakePayments {
 	return &fakePayments{
-		clock: c, payments: map[uuid.UUID]payments.Payment{}, keys: map[string]uuid.UUID{}, returned: map[uuid.UUID]int{},
+		clock: c, payments: map[uuid.UUID]payments.Payment{}, opened: map[uuid.UUID]payments.OpenInput{}, keys: map[string]uuid.UUID{}, returned: map[uuid.UUID]int{},
 		gateway: func(payments.Payment) payments.State { return payments.StateCaptured },
 		refunds: func(payments.Payment) payments.RefundState { return payments.RefundStateDone },
 	}
@@ -66,7 +67,7 @@ func (f *fakePayments) Open(ctx context.Context, in payments.OpenInput) (payment
 			OrderID: in.OrderID, OrderNumber: in.OrderNumber, AccountID: in.AccountID, State: payments.StateOpen, AmountWon: in.AmountWon,
 			CustomerKey: "cus_1", ClientKey: "test_ck_1", CheckoutURL: "https://shop.test/toss/pay/" + in.OrderNumber, ExpiresAt: in.ExpiresAt,
 		}
-		f.payments[in.OrderID] = p
+		f.payments[in.OrderID], f.opened[in.OrderID] = p, in
 	}
 	f.mu.Unlock()
 	return p, f.pass(ctx, "open.after")

@@ -63,6 +63,8 @@ type fakeCatalog struct {
 	offers map[uuid.UUID]catalog.Offer
 	left   map[uuid.UUID]int64
 	holds  map[uuid.UUID]hold
+	drops  map[uuid.UUID]catalog.Drop // what they have left stands in left
+	clock  func() time.Time
 	sure   bool // Check says what it knows to be sold out
 
 	forgets bool // breaks its promise: a repeat takes the pieces again
@@ -70,12 +72,15 @@ type fakeCatalog struct {
 }
 
 type hold struct {
+	drop  uuid.UUID
 	state catalog.HoldState
 	lines []catalog.Line
 }
 
-func newCatalog() *fakeCatalog {
-	return &fakeCatalog{offers: map[uuid.UUID]catalog.Offer{}, left: map[uuid.UUID]int64{}, holds: map[uuid.UUID]hold{}}
+func newCatalog(now func() time.Time) *fakeCatalog {
+	return &fakeCatalog{
+		offers: map[uuid.UUID]catalog.Offer{}, left: map[uuid.UUID]int64{}, holds: map[uuid.UUID]hold{}, drops: map[uuid.UUID]catalog.Drop{}, clock: now,
+	}
 }
 
 // sell puts a product on sale.
@@ -149,15 +154,23 @@ func (c *fakeCatalog) Check(ctx context.Context, in catalog.CheckInput) (catalog
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sure {
-		return catalog.Checked{}, c.missing(in.Lines)
+		return catalog.Checked{}, c.missing(in.DropID, in.Lines)
 	}
 	return catalog.Checked{}, nil
 }
 
-func (c *fakeCatalog) missing(lines []catalog.Line) error {
+// pool is where the pieces of a product are, or those of a drop.
+func (c *fakeCatalog) pool(drop, product uuid.UUID) uuid.UUID {
+	if d, ok := c.drops[drop]; ok && !d.Closed {
+		return drop
+	}
+	return product
+}
+
+func (c *fakeCatalog) missing(drop uuid.UUID, lines []catalog.Line) error {
 	var fields []fault.Field
 	for i, l := range lines {
-		if c.left[l.ProductID] < l.Quantity {
+		if c.left[c.pool(drop, l.ProductID)] < l.Quantity {
 			fields = append(fields, fault.Field{Pointer: fmt.Sprintf("/items/%d", i), Detail: "not enough is left"})
 		}
 	}
@@ -187,13 +200,21 @@ func (c *fakeCatalog) reserve(in catalog.ReserveInput) (catalog.Reservation, err
 		}
 		return catalog.Reservation{OrderID: in.OrderID, State: h.state}, nil
 	}
-	if err := c.missing(in.Lines); err != nil {
+	if d, ok := c.drops[in.DropID]; ok {
+		switch now := c.clock(); {
+		case d.Closed:
+			return catalog.Reservation{}, catalog.ErrDropClosed
+		case now.Before(d.StartsAt), !now.Before(d.EndsAt):
+			return catalog.Reservation{}, catalog.ErrDropNotOpen
+		}
+	}
+	if err := c.missing(in.DropID, in.Lines); err != nil {
 		return catalog.Reservation{}, err
 	}
 	for _, l := range in.Lines {
-		c.left[l.ProductID] -= l.Quantity
+		c.left[c.pool(in.DropID, l.ProductID)] -= l.Quantity
 	}
-	c.holds[in.OrderID] = hold{state: catalog.Held, lines: in.Lines}
+	c.holds[in.OrderID] = hold{drop: in.DropID, state: catalog.Held, lines: in.Lines}
 	return catalog.Reservation{OrderID: in.OrderID, State: catalog.Held}, nil
 }
 
@@ -204,7 +225,7 @@ func (c *fakeCatalog) release(order uuid.UUID) {
 	h := c.holds[order]
 	if h.state != catalog.Released && !c.keeps {
 		for _, l := range h.lines {
-			c.left[l.ProductID] += l.Quantity
+			c.left[c.pool(h.drop, l.ProductID)] += l.Quantity
 		}
 	}
 	h.state = catalog.Released
@@ -250,6 +271,81 @@ func (c *fakeCatalog) OpenHolds(ctx context.Context, in catalog.OpenHoldsInput) 
 	}
 	slices.SortFunc(found.Items, func(a, b catalog.Hold) int { return bytes.Compare(a.OrderID[:], b.OrderID[:]) })
 	found.Items = found.Items[:min(len(found.Items), in.Limit)]
+	return found, nil
+}
+
+func (c *fakeCatalog) SetDrop(ctx context.Context, in catalog.SetDropInput) (catalog.Drop, error) {
+	if err := c.pass(ctx, "set_drop.before"); err != nil {
+		return catalog.Drop{}, err
+	}
+	d, err := c.setDrop(in)
+	if err != nil {
+		return d, err
+	}
+	return d, c.pass(ctx, "set_drop.after")
+}
+
+func (c *fakeCatalog) setDrop(in catalog.SetDropInput) (catalog.Drop, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.drops[in.DropID]
+	more := in.Quantity - d.Quantity
+	switch {
+	case d.Closed:
+		return catalog.Drop{}, catalog.ErrDropClosed
+	case c.left[in.ProductID] < more:
+		return catalog.Drop{}, catalog.ErrOutOfStock
+	case c.left[in.DropID] < -more:
+		return catalog.Drop{}, catalog.ErrDropBelowTaken
+	}
+	c.left[in.ProductID] -= more
+	c.left[in.DropID] += more
+	d = catalog.Drop{DropID: in.DropID, ProductID: in.ProductID, Quantity: in.Quantity, StartsAt: in.StartsAt, EndsAt: in.EndsAt}
+	c.drops[in.DropID] = d
+	return c.drop(in.DropID), nil
+}
+
+// drop is how a drop stands.
+func (c *fakeCatalog) drop(id uuid.UUID) catalog.Drop {
+	d := c.drops[id]
+	d.Left = c.left[id]
+	for _, h := range c.holds {
+		if h.drop == id && h.state == catalog.Held {
+			d.Held += h.lines[0].Quantity
+		} else if h.drop == id && h.state == catalog.Used {
+			d.Sold += h.lines[0].Quantity
+		}
+	}
+	return d
+}
+
+func (c *fakeCatalog) CloseDrop(ctx context.Context, in catalog.CloseDropInput) (catalog.Drop, error) {
+	if err := c.pass(ctx, "close_drop"); err != nil {
+		return catalog.Drop{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d, ok := c.drops[in.DropID]
+	if !ok {
+		return d, catalog.ErrNoDrop
+	}
+	c.left[d.ProductID] += c.left[d.DropID]
+	c.left[d.DropID], d.Closed = 0, true
+	c.drops[d.DropID] = d
+	return c.drop(d.DropID), nil
+}
+
+func (c *fakeCatalog) Drops(ctx context.Context, in catalog.DropsInput) (found catalog.DropStates, err error) {
+	if err := c.pass(ctx, "drops"); err != nil {
+		return found, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range in.DropIDs {
+		if _, ok := c.drops[id]; ok {
+			found.Items = append(found.Items, c.drop(id))
+		}
+	}
 	return found, nil
 }
 

@@ -22,6 +22,14 @@ type draft struct {
 	limits []int // per line: pieces a customer may have; 0: no limit
 }
 
+// counts is what a line of the draft counts against: how many a customer has of the product, or of the drop.
+func (d draft) counts(l db.Line) db.Bought {
+	if d.order.DropID != nil {
+		return db.Bought{AccountID: d.order.AccountID, ProductID: *d.order.DropID}
+	}
+	return db.Bought{AccountID: d.order.AccountID, ProductID: l.ProductID}
+}
+
 func (d draft) request() db.Request {
 	return db.Request{AccountID: d.order.AccountID, Operation: d.order.Operation, Key: d.order.IdempotencyKey}
 }
@@ -45,7 +53,7 @@ func (s *Service) flyRequests(ctx context.Context, requests []db.Request) ([]bat
 func (s *Service) flyDrafts(ctx context.Context, drafts []draft) ([]batch.Result[uuid.UUID], error) {
 	var accounts []uuid.UUID
 	var requests []db.Request
-	var bought []db.Bought
+	var bought, drops []db.Bought
 	known := map[uuid.UUID]bool{}
 	wanted := map[db.Bought]bool{}
 	for _, d := range drafts {
@@ -55,13 +63,16 @@ func (s *Service) flyDrafts(ctx context.Context, drafts []draft) ([]batch.Result
 		}
 		requests = append(requests, d.request())
 		for _, l := range d.lines {
-			if b := (db.Bought{AccountID: d.order.AccountID, ProductID: l.ProductID}); !wanted[b] {
+			if b := d.counts(l); !wanted[b] {
 				wanted[b] = true
 				bought = append(bought, b)
+				if d.order.DropID != nil {
+					drops = append(drops, b)
+				}
 			}
 		}
 	}
-	look, seen := db.LookAtShoppers(accounts, requests, bought)
+	look, seen := db.LookAtShoppers(accounts, requests, bought, drops)
 	results := make([]batch.Result[uuid.UUID], len(drafts))
 	err := db.Flight(ctx, s.pool, look, func() (*pgx.Batch, error) {
 		var orders []db.Order
@@ -81,7 +92,7 @@ func (s *Service) flyDrafts(ctx context.Context, drafts []draft) ([]batch.Result
 			seen.Orders[d.request()] = d.order.ID
 			seen.Unpaid[d.order.AccountID]++
 			for _, l := range d.lines {
-				b := db.Bought{AccountID: d.order.AccountID, ProductID: l.ProductID}
+				b := d.counts(l)
 				seen.Bought[b] += l.Quantity
 				raised[b] += l.Quantity
 			}
@@ -113,16 +124,25 @@ func (s *Service) flyDrafts(ctx context.Context, drafts []draft) ([]batch.Result
 	return results, nil
 }
 
+// maxLapsed is how many orders of a drop an account may let expire before it is out of that drop.
+const maxLapsed = 2
+
 // admit applies the limits of a shopper to a draft.
 func (s *Service) admit(d draft, seen *db.Seen) error {
 	var over []fault.Field
 	for i, l := range d.lines {
 		limit := d.limits[i]
-		if limit > 0 && seen.Bought[db.Bought{AccountID: d.order.AccountID, ProductID: l.ProductID}]+l.Quantity > int64(limit) {
+		if d.order.DropID != nil && seen.Lapsed[d.counts(l)] >= maxLapsed {
+			return ordering.ErrPreorderForfeited
+		}
+		if limit > 0 && seen.Bought[d.counts(l)]+l.Quantity > int64(limit) {
 			over = append(over, limitField(i, limit))
 		}
 	}
-	if over != nil {
+	switch {
+	case over != nil && d.order.DropID != nil:
+		return preorderLimit(d.limits[0])
+	case over != nil:
 		return ordering.ErrLimitPerCustomer.WithFields(over...)
 	}
 	if seen.Unpaid[d.order.AccountID] >= s.config.MaxUnpaid {

@@ -35,6 +35,7 @@ func NewHTTP(s *Service) *HTTP { return &HTTP{service: s} }
 // Routes registers the cart, the orders, and the confirmation of their payments.
 func (h *HTTP) Routes(api *web.API) {
 	h.cartRoutes(api)
+	h.preorderRoutes(api)
 	web.Register(api, web.Operation{
 		ID: "place-order", Method: http.MethodPost, Path: "/v1/orders", Tag: tag, Summary: "Place an order", Role: auth.Shopper,
 		Description: "Sets everything aside for a quarter of an hour, in which it is to be paid. A price other than the expected one is refused, naming " +
@@ -128,9 +129,13 @@ func (h *HTTP) place(ctx context.Context, in *placeInput) (*placeOutput, error) 
 	if err != nil {
 		return nil, err
 	}
+	return placedOutput(p), nil
+}
+
+func placedOutput(p Placement) *placeOutput {
 	return &placeOutput{
 		Replay: idempotency.Replay{Replayed: p.Replayed}, Location: "/v1/orders/" + p.Order.ID.String(), Body: viewOf(p.Order, p.Lines, p.Payment),
-	}, nil
+	}
 }
 
 // position is a cursor: everything before, which is what was made earlier.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -207,6 +208,9 @@ func TestStrangers(t *testing.T) {
 
 	for _, o := range api.Operations() {
 		path := strings.NewReplacer("{id}", id, "{product_id}", uuid.NewString()).Replace(o.Path)
+		if o.ID == "list-preorders" || o.ID == "get-preorder" {
+			continue // everybody sees what is sold
+		}
 		client{api, ""}.do(o.Method, path, "k", nil).Says(401, "auth.no_token")
 		if strings.HasPrefix(o.Path, "/admin") {
 			client{api, shopperToken(account)}.do(o.Method, path, "k", nil).Says(403, "auth.forbidden")
@@ -323,4 +327,52 @@ func TestCartsAreAway(t *testing.T) {
 	me.do("GET", "/v1/cart", "", nil).Says(http.StatusServiceUnavailable, "ordering.cart_unavailable")
 	shirt := s.catalog.sell("셔츠", 12_900, 10)
 	me.do("POST", "/v1/orders", "k", orderBody(account, shirt, 12_900)).Is(201)
+}
+
+func TestPreordersOverHTTP(t *testing.T) {
+	t.Parallel()
+
+	s, account := setup(t), uuid.New()
+	api := s.http(t)
+	boss, me, nobody := client{api, "manager." + uuid.NewString()}, client{api, shopperToken(account)}, client{api, ""}
+	product, at := s.catalog.sell("운동화", 129_000, 10), func(d time.Duration) string { return start.Add(d).Format(time.RFC3339) }
+	body := object{
+		"product_id": product, "title": "한정판", "quantity": 5, "per_customer": 1, "starts_at": at(0), "ends_at": at(time.Hour), "releases_at": at(24 * time.Hour),
+	}
+	backwards := maps.Clone(body)
+	backwards["ends_at"] = at(-time.Hour)
+	require.Equal(t, []any{object{"pointer": "/ends_at", "detail": "must be after starts_at"}},
+		boss.do("POST", "/admin/preorders", "", backwards).Says(422, "ordering.bad_preorder").Body["errors"])
+	large := maps.Clone(body)
+	large["quantity"] = 11
+	boss.do("POST", "/admin/preorders", "", large).Says(409, "catalog.out_of_stock")
+	made := boss.do("POST", "/admin/preorders", "", body).Is(201)
+	id := made.Body["id"].(string)
+	require.Equal(t, "/admin/preorders/"+id, made.Header.Get("Location"))
+	require.Equal(t, made.Header.Get("ETag"), boss.do("GET", "/admin/preorders/"+id, "", nil).Is(200).Header.Get("ETag"))
+
+	seen := nobody.do("GET", "/v1/preorders/"+id, "", nil).Is(200).Body
+	require.Equal(t, "open", seen["state"])
+	require.EqualValues(t, "5", seen["remaining"].(json.Number).String())
+	require.NotContains(t, seen, "sold")
+	require.Len(t, nobody.do("GET", "/v1/preorders", "", nil).Is(200).Body["items"], 1)
+	nobody.do("GET", "/v1/preorders/"+uuid.NewString(), "", nil).Says(404, "ordering.no_preorder")
+
+	path := "/v1/preorders/" + id + "/orders"
+	nobody.do("POST", path, "k", object{"quantity": 1, "address_id": account}).Says(401, "auth.no_token")
+	o := me.do("POST", path, "k", object{"quantity": 1, "address_id": account}).Is(201)
+	require.Equal(t, "preorder", o.Body["kind"])
+	require.Equal(t, id, o.Body["preorder_id"])
+	require.Equal(t, "true", me.do("POST", path, "k", object{"quantity": 1, "address_id": account}).Is(201).Header.Get("Idempotency-Replayed"))
+	me.do("POST", path, "k2", object{"quantity": 1, "address_id": account}).Says(409, "ordering.preorder_limit")
+	me.do("POST", path, "k2", object{"quantity": 0, "address_id": account}).Says(422, "request.invalid")
+
+	s.clock.Advance(2 * time.Second)
+	boss.do("POST", "/admin/preorders/"+id+"/cancel", "", object{"reason": "the maker cannot deliver"}).Is(200)
+	require.NoError(t, s.FinishPreorders(t.Context()))
+	called := boss.do("GET", "/admin/preorders/"+id, "", nil).Is(200).Body
+	require.Equal(t, []any{"canceled", true}, []any{called["state"], called["wound_up"]})
+	require.Equal(t, "canceled", nobody.do("GET", "/v1/preorders/"+id, "", nil).Is(200).Body["state"])
+	mine := me.do("GET", "/v1/orders/"+o.Body["id"].(string), "", nil).Is(200).Body
+	require.Equal(t, []any{"canceled", "the maker cannot deliver"}, []any{mine["state"], mine["cancel_reason"]})
 }

@@ -38,6 +38,7 @@ func Jobs(s *Service) []jobs.Job {
 		{Name: "ordering.expire", Every: time.Second, Run: s.Expire},
 		{Name: "ordering.cancel", Every: time.Second, Run: s.FinishCancelations},
 		{Name: "ordering.quotas", Every: time.Second, Run: s.ReturnQuotas},
+		{Name: "ordering.preorders", Every: time.Second, Run: s.FinishPreorders},
 		{Name: "ordering.carts", Every: time.Hour, Run: s.RemoveExpiredCarts},
 	}
 }

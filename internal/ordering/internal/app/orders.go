@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -201,10 +202,29 @@ func (s *Service) Prepare(ctx context.Context, by, id uuid.UUID) (Details, error
 
 // Ship says that the parcel was handed to the carrier.
 func (s *Service) Ship(ctx context.Context, by, id uuid.UUID, carrier, invoiceNumber string) (Details, error) {
+	if err := s.released(ctx, id); err != nil {
+		return Details{}, err
+	}
 	return s.manage(ctx, id, step{
 		to: ordering.StateShipping, by: manager(by), note: carrier + " " + invoiceNumber,
 		set: db.MoveOrderParams{Carrier: &carrier, InvoiceNumber: &invoiceNumber},
 	}, shipping)
+}
+
+// released refuses to send what is not released yet.
+func (s *Service) released(ctx context.Context, id uuid.UUID) error {
+	o, err := s.order(ctx, uuid.Nil, id)
+	if err != nil || o.DropID == nil {
+		return err
+	}
+	p, err := s.preorder(ctx, *o.DropID)
+	if err != nil {
+		return err
+	}
+	if s.clock().Before(p.ReleasesAt) {
+		return ordering.ErrNotReleased.WithDetail("it is released at " + p.ReleasesAt.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // Deliver says that the carrier brought the parcel.

@@ -20,8 +20,11 @@ import (
 	"github.com/sasapick/shop/internal/platform/idempotency"
 )
 
-// placeOperation is the scope of the keys under which orders are placed.
-const placeOperation = "orders.place"
+// The scopes of the keys under which orders are placed.
+const (
+	placeOperation    = "orders.place"
+	preorderOperation = "preorders.order"
+)
 
 // PlaceInput is what a shopper orders.
 type PlaceInput struct {
@@ -32,10 +35,19 @@ type PlaceInput struct {
 	CouponID         uuid.UUID // one that the account holds; the zero UUID: none
 	PointsWon        int64     // of the account's points, to pay with
 	ExpectedTotalWon *int64
+
+	preorder uuid.UUID // of which the one item is; the zero UUID: none. Only PlacePreorder sets it (original 23)
 }
 
 func (in PlaceInput) request() db.Request {
-	return db.Request{AccountID: in.AccountID, Operation: placeOperation, Key: in.Key.Value}
+	return db.Request{AccountID: in.AccountID, Operation: in.operation(), Key: in.Key.Value}
+}
+
+func (in PlaceInput) operation() string {
+	if in.preorder != uuid.Nil {
+		return preorderOperation
+	}
+	return placeOperation
 }
 
 // PlaceItem is one line of it.
@@ -61,6 +73,10 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (Placement, error) {
 	if err := checkItems(in.Items); err != nil {
 		return Placement{}, err
 	}
+	return s.place(ctx, in)
+}
+
+func (s *Service) place(ctx context.Context, in PlaceInput) (Placement, error) {
 	d, refusal := s.draft(ctx, in)
 	if refusal != nil {
 		switch first, err := s.finding.Do(ctx, shard(in.AccountID), in.request()); {
@@ -85,21 +101,32 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (Placement, error) {
 func (s *Service) draft(ctx context.Context, in PlaceInput) (draft, error) {
 	ctx, cancel := s.call(ctx)
 	defer cancel()
+	var drop *db.Preorder
+	if in.preorder != uuid.Nil {
+		p, err := s.offered(ctx, in.preorder, in.Items[0].Quantity)
+		if err != nil {
+			return draft{}, err
+		}
+		drop, in.Items[0].ProductID = &p, p.ProductID
+	}
 	ids := make([]uuid.UUID, len(in.Items))
 	wanted := make([]catalog.Line, len(in.Items))
 	for i, item := range in.Items {
 		ids[i], wanted[i] = item.ProductID, catalog.Line{ProductID: item.ProductID, Quantity: item.Quantity}
 	}
-	if _, err := s.stock.Check(ctx, catalog.CheckInput{Lines: wanted}); err != nil {
-		return draft{}, s.outage(ctx, "check the stock", err)
+	if _, err := s.stock.Check(ctx, catalog.CheckInput{DropID: in.preorder, Lines: wanted}); err != nil {
+		return draft{}, s.outage(ctx, "check the stock", preordersWords(in.preorder, err))
 	}
 	offers, err := s.products.Offers(ctx, catalog.OffersInput{ProductIDs: ids})
 	if err != nil {
 		return draft{}, s.outage(ctx, "price the lines", err)
 	}
+	if drop != nil {
+		asOffered(in.Items, offers.Items, *drop)
+	}
 	quoted, err := quote(in.Items, offers.Items)
 	if err != nil {
-		return draft{}, err
+		return draft{}, preordersWords(in.preorder, err)
 	}
 	amounts := make([]int64, len(quoted))
 	for i, q := range quoted {
@@ -148,15 +175,16 @@ func (s *Service) draft(ctx context.Context, in PlaceInput) (draft, error) {
 			State: string(ordering.StatePending), Unpaid: true, Step: 1,
 			ItemsWon: p.itemsWon, DiscountWon: p.discountWon, ShippingWon: p.shippingWon, TotalWon: p.totalWon, PointsWon: p.pointsWon, DueWon: p.dueWon,
 			Recipient: address.Recipient, Phone: address.Phone, Zipcode: address.Zipcode, Line1: address.Line1, Line2: address.Line2,
-			Operation: placeOperation, IdempotencyKey: in.Key.Value, RequestHash: in.Key.Hash,
+			Operation: in.operation(), IdempotencyKey: in.Key.Value, RequestHash: in.Key.Hash,
 			ClaimedBy: new(uuid.New()), AttendAt: new(now.Add(s.config.RecoverAfter)),
 			CreatedAt: now, UpdatedAt: now,
 		},
 		lines:  make([]db.Line, len(quoted)),
 		limits: make([]int, len(quoted)),
 	}
-	if in.CouponID != uuid.Nil {
-		d.order.CouponID = &in.CouponID
+	d.order.CouponID = orNil(in.CouponID)
+	if drop != nil {
+		d.order.Kind, d.order.DropID = string(ordering.KindPreorder), &drop.ID
 	}
 	for i, q := range quoted {
 		d.limits[i] = q.offer.LimitPerCustomer
@@ -247,20 +275,27 @@ func (s *Service) reserve(ctx context.Context, o db.Order, lines []db.Line) erro
 	ctx, cancel := s.call(ctx)
 	defer cancel()
 	in := catalog.ReserveInput{OrderID: o.ID, Lines: make([]catalog.Line, len(lines))}
+	if o.DropID != nil {
+		in.DropID = *o.DropID
+	}
 	for i, l := range lines {
 		in.Lines[i] = catalog.Line{ProductID: l.ProductID, Quantity: l.Quantity}
 	}
 	_, err := s.stock.Reserve(ctx, in)
 	reserveCalled.Hit()
-	return err
+	return preordersWords(in.DropID, err)
 }
 
 func (s *Service) open(ctx context.Context, o db.Order, lines []db.Line) (payments.Payment, error) {
 	ctx, cancel := s.call(ctx)
 	defer cancel()
+	ttl := s.config.OrderTTL
+	if o.DropID != nil {
+		ttl = min(ttl, s.config.PreorderTTL)
+	}
 	p, err := s.payments.Open(ctx, payments.OpenInput{
 		OrderID: o.ID, OrderNumber: o.Number, OrderName: nameOf(lines), AccountID: o.AccountID,
-		AmountWon: o.DueWon, ExpiresAt: s.clock().Add(s.config.OrderTTL),
+		AmountWon: o.DueWon, ExpiresAt: s.clock().Add(ttl), NoDeposit: o.DropID != nil,
 	})
 	openCalled.Hit()
 	return p, err

@@ -49,6 +49,11 @@ var (
 	shipping   = managing{commit: failpoint.New("ordering.ship.commit"), committed: failpoint.New("ordering.ship.committed")}
 	delivering = managing{commit: failpoint.New("ordering.deliver.commit"), committed: failpoint.New("ordering.deliver.committed")}
 
+	dropCalled       = failpoint.New("ordering.drop.called")     // the catalog has set a drop's pieces aside
+	callOffCommit    = failpoint.New("ordering.call_off.commit") // a pre-order is called off, and its orders live
+	callOffCommitted = failpoint.New("ordering.call_off.committed")
+	callOffCalled    = failpoint.New("ordering.call_off.called") // one of them was asked to be canceled
+
 	returnCommit    = failpoint.New("ordering.return.commit") // what dead orders had leaves their shoppers' counters
 	returnCommitted = failpoint.New("ordering.return.committed")
 )

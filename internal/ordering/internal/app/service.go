@@ -32,6 +32,7 @@ import (
 // Config is what can be set of the module. [Defaults] has the shop's values.
 type Config struct {
 	OrderTTL            time.Duration // how long an order waits to be paid
+	PreorderTTL         time.Duration // how long one of a drop does, if that is shorter: others wait for the pieces
 	ShippingWon         int64
 	FreeShippingFromWon int64
 	MaxUnpaid           int64 // orders that an account may have unpaid at once
@@ -47,6 +48,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		OrderTTL:            15 * time.Minute,
+		PreorderTTL:         5 * time.Minute,
 		ShippingWon:         3_000,
 		FreeShippingFromWon: 20_000,
 		MaxUnpaid:           2,
@@ -67,6 +69,7 @@ type Parts struct {
 	Log      *slog.Logger
 	Products catalog.Products
 	Stock    catalog.Stock
+	Drops    catalog.Drops
 	Payments payments.Service
 	Accounts accounts.Service
 	Points   accounts.Points
@@ -87,6 +90,7 @@ type Service struct {
 	log       *slog.Logger
 	products  catalog.Products
 	stock     catalog.Stock
+	drops     catalog.Drops
 	payments  payments.Service
 	accounts  accounts.Service
 	points    accounts.Points
@@ -98,13 +102,14 @@ type Service struct {
 	placing   *batch.Group[draft, uuid.UUID]
 	finishing *batch.Group[finish, finished]
 	emptying  *batch.Group[[]Bought, struct{}]
+	glances   glances
 }
 
 // NewService returns a service; Close it when no request is left.
 func NewService(p Parts) *Service {
 	s := &Service{
 		pool: p.Pool, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log,
-		products: p.Products, stock: p.Stock, payments: p.Payments, accounts: p.Accounts, points: p.Points, discounts: p.Coupons, carts: p.Carts,
+		products: p.Products, stock: p.Stock, drops: p.Drops, payments: p.Payments, accounts: p.Accounts, points: p.Points, discounts: p.Coupons, carts: p.Carts,
 		config: p.Config, wait: p.Wait,
 	}
 	if s.wait == nil {

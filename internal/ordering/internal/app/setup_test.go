@@ -74,7 +74,7 @@ func setupOn(t *testing.T, pool *pgxpool.Pool, edits ...func(p *app.Parts)) *sho
 	t.Helper()
 	now := clock.NewManual(start)
 	s := &shop{
-		pool: pool, clock: now, catalog: newCatalog(), payments: newPayments(now.Now), coupons: newDiscounts(), points: newPoints(),
+		pool: pool, clock: now, catalog: newCatalog(now.Now), payments: newPayments(now.Now), coupons: newDiscounts(), points: newPoints(),
 		carts: postgres.NewCarts(pool, now.Now),
 	}
 	s.accounts = &fakeAccounts{has: s.points}
@@ -85,7 +85,7 @@ func setupOn(t *testing.T, pool *pgxpool.Pool, edits ...func(p *app.Parts)) *sho
 	parts := app.Parts{
 		Pool: pool, Outbox: outbox.New("ordering", now.Now), Audit: audit.New("ordering", now.Now), Clock: now.Now,
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
-		Products: s.catalog, Stock: s.catalog, Payments: s.payments, Accounts: s.accounts, Points: s.points,
+		Products: s.catalog, Stock: s.catalog, Drops: s.catalog, Payments: s.payments, Accounts: s.accounts, Points: s.points,
 		Coupons: s.coupons, Carts: s.carts, Config: app.Defaults(),
 	}
 	for _, edit := range edits {
@@ -307,7 +307,7 @@ func (s *shop) check(t tester, account uuid.UUID) {
 		SELECT count(*) FROM ordering.purchase_quotas q
 		WHERE q.account_id = $1 AND q.quantity <> COALESCE((
 		    SELECT sum(l.quantity) FROM ordering.order_lines l JOIN ordering.orders o ON o.id = l.order_id
-		    WHERE o.account_id = q.account_id AND l.product_id = q.product_id AND o.state NOT IN ('rejected', 'expired', 'canceled', 'refunded')), 0)`,
+		    WHERE o.account_id = q.account_id AND COALESCE(o.drop_id, l.product_id) = q.product_id AND o.state NOT IN ('rejected', 'expired', 'canceled', 'refunded')), 0)`,
 		account), "quotas are what orders that are not dead have")
 }
 

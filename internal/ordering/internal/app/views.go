@@ -58,7 +58,8 @@ type MomentView struct {
 type OrderView struct {
 	ID           uuid.UUID      `json:"id"`
 	Number       string         `json:"number" example:"S20261124ABCDEFGHJKLMNPQR" doc:"Unguessable; for talking about the order."`
-	Kind         string         `json:"kind" enum:"standard"`
+	Kind         string         `json:"kind" enum:"standard,preorder"`
+	PreorderID   *uuid.UUID     `json:"preorder_id,omitempty" doc:"Of which pre-order it is."`
 	State        ordering.State `json:"state" enum:"pending,awaiting_payment,paid,preparing,shipping,delivered,confirmed,canceling,rejected,expired,canceled,refunded"`
 	Items        []ItemView     `json:"items"`
 	ItemsWon     int64          `json:"items_won" example:"25800"`
@@ -85,7 +86,7 @@ type OrderDetailsView struct {
 
 func viewOf(o db.Order, lines []db.Line, payment *payments.Payment) OrderView {
 	v := OrderView{
-		ID: o.ID, Number: o.Number, Kind: o.Kind, State: ordering.State(o.State),
+		ID: o.ID, Number: o.Number, Kind: o.Kind, PreorderID: o.DropID, State: ordering.State(o.State),
 		Items:    make([]ItemView, len(lines)),
 		ItemsWon: o.ItemsWon, CouponID: o.CouponID, DiscountWon: o.DiscountWon, ShippingWon: o.ShippingWon, TotalWon: o.TotalWon, PointsWon: o.PointsWon, DueWon: o.DueWon,
 		Address:      AddressView{Recipient: o.Recipient, Phone: o.Phone, Zipcode: o.Zipcode, Line1: o.Line1, Line2: o.Line2},

@@ -68,20 +68,20 @@ ORDER BY s.id;
 SELECT DISTINCT o.account_id FROM ordering.orders o WHERE o.id = ANY(sqlc.arg(ids)::uuid[]);
 
 -- name: QuotasOff :many
--- What is counted of each product, and what the shopper's orders that are not dead have of it.
+-- What is counted of each product, or drop, and what the shopper's orders that are not dead have of it.
 WITH counted AS (
     SELECT c.account_id, c.product_id, sum(c.quantity)::bigint AS quantity FROM (
         SELECT q.account_id, q.product_id, q.quantity FROM ordering.purchase_quotas q WHERE q.account_id = ANY(sqlc.arg(accounts)::uuid[])
         UNION ALL
-        SELECT r.account_id, l.product_id, -l.quantity
-        FROM ordering.quota_returns r JOIN ordering.order_lines l ON l.order_id = r.order_id
+        SELECT r.account_id, COALESCE(o.drop_id, l.product_id), -l.quantity
+        FROM ordering.quota_returns r JOIN ordering.order_lines l ON l.order_id = r.order_id JOIN ordering.orders o ON o.id = r.order_id
         WHERE r.account_id = ANY(sqlc.arg(accounts)::uuid[])) AS c
     GROUP BY c.account_id, c.product_id),
 living AS (
-    SELECT o.account_id, l.product_id, sum(l.quantity)::bigint AS quantity
+    SELECT o.account_id, COALESCE(o.drop_id, l.product_id) AS product_id, sum(l.quantity)::bigint AS quantity
     FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id
     WHERE o.account_id = ANY(sqlc.arg(accounts)::uuid[]) AND o.state NOT IN ('rejected', 'expired', 'canceled', 'refunded')
-    GROUP BY o.account_id, l.product_id)
+    GROUP BY o.account_id, COALESCE(o.drop_id, l.product_id))
 SELECT COALESCE(c.account_id, v.account_id)::uuid AS account_id, COALESCE(c.product_id, v.product_id)::uuid AS product_id,
     COALESCE(c.quantity, 0)::bigint AS counted, COALESCE(v.quantity, 0)::bigint AS living
 FROM counted c FULL JOIN living v ON v.account_id = c.account_id AND v.product_id = c.product_id
@@ -106,6 +106,25 @@ WHERE NOT o.unpaid AND o.state = 'canceling' AND o.updated_at < sqlc.arg(before)
 -- name: OrdersAtRest :many
 SELECT o.id, o.state, o.due_won, o.coupon_id, o.discount_won, o.points_won FROM ordering.orders o
 WHERE o.id = ANY(sqlc.arg(ids)::uuid[]) AND o.updated_at <= sqlc.arg(resting_since) ORDER BY o.id;
+
+-- name: LeftOfCanceledDrops :many
+-- Orders that live although their drop was called off lately, and all its orders were said to be.
+SELECT o.id, o.state, o.drop_id::uuid AS drop_id
+FROM ordering.preorders p JOIN ordering.orders o ON o.drop_id = p.id
+WHERE p.wound_up_at > sqlc.arg(since)::timestamptz AND o.state IN ('pending', 'awaiting_payment', 'paid', 'preparing')
+  AND NOT EXISTS (SELECT FROM ordering.cancel_requests r WHERE r.asked_by = p.id AND r.order_id = o.id)
+ORDER BY o.id LIMIT sqlc.arg(at_most);
+
+-- name: OverPreorderLimits :many
+-- Those of the orders whose account has more pieces of their drop than a customer may.
+SELECT i.id, i.account_id, i.drop_id::uuid AS drop_id, s.pieces::bigint AS pieces, p.per_customer
+FROM ordering.orders i
+JOIN ordering.preorders p ON p.id = i.drop_id
+CROSS JOIN LATERAL (
+    SELECT sum(l.quantity) AS pieces FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id
+    WHERE o.drop_id = i.drop_id AND o.account_id = i.account_id AND o.state NOT IN ('rejected', 'expired', 'canceled', 'refunded')) AS s
+WHERE i.id = ANY(sqlc.arg(ids)::uuid[]) AND i.state NOT IN ('rejected', 'expired', 'canceled', 'refunded') AND s.pieces > p.per_customer
+ORDER BY i.id;
 
 -- name: StatesOf :many
 SELECT o.id, o.state FROM ordering.orders o WHERE o.id = ANY(sqlc.arg(ids)::uuid[]);

@@ -199,6 +199,46 @@ func (q *Queries) IllegalSteps(ctx context.Context, db DBTX, arg IllegalStepsPar
 	return items, nil
 }
 
+const leftOfCanceledDrops = `-- name: LeftOfCanceledDrops :many
+SELECT o.id, o.state, o.drop_id::uuid AS drop_id
+FROM ordering.preorders p JOIN ordering.orders o ON o.drop_id = p.id
+WHERE p.wound_up_at > $1::timestamptz AND o.state IN ('pending', 'awaiting_payment', 'paid', 'preparing')
+  AND NOT EXISTS (SELECT FROM ordering.cancel_requests r WHERE r.asked_by = p.id AND r.order_id = o.id)
+ORDER BY o.id LIMIT $2
+`
+
+type LeftOfCanceledDropsParams struct {
+	Since  time.Time
+	AtMost int32
+}
+
+type LeftOfCanceledDropsRow struct {
+	ID     uuid.UUID
+	State  string
+	DropID uuid.UUID
+}
+
+// Orders that live although their drop was called off lately, and all its orders were said to be.
+func (q *Queries) LeftOfCanceledDrops(ctx context.Context, db DBTX, arg LeftOfCanceledDropsParams) ([]LeftOfCanceledDropsRow, error) {
+	rows, err := db.Query(ctx, leftOfCanceledDrops, arg.Since, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LeftOfCanceledDropsRow{}
+	for rows.Next() {
+		var i LeftOfCanceledDropsRow
+		if err := rows.Scan(&i.ID, &i.State, &i.DropID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ordersAfter = `-- name: OrdersAfter :many
 (SELECT o.id FROM ordering.orders o WHERE o.id > $2 ORDER BY o.id LIMIT $1)
 UNION (SELECT DISTINCT e.key FROM ordering.outbox e WHERE e.key > $2 ORDER BY e.key LIMIT $1)
@@ -332,6 +372,52 @@ func (q *Queries) OrdersOffSum(ctx context.Context, db DBTX, ids []uuid.UUID) ([
 	return items, nil
 }
 
+const overPreorderLimits = `-- name: OverPreorderLimits :many
+SELECT i.id, i.account_id, i.drop_id::uuid AS drop_id, s.pieces::bigint AS pieces, p.per_customer
+FROM ordering.orders i
+JOIN ordering.preorders p ON p.id = i.drop_id
+CROSS JOIN LATERAL (
+    SELECT sum(l.quantity) AS pieces FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id
+    WHERE o.drop_id = i.drop_id AND o.account_id = i.account_id AND o.state NOT IN ('rejected', 'expired', 'canceled', 'refunded')) AS s
+WHERE i.id = ANY($1::uuid[]) AND i.state NOT IN ('rejected', 'expired', 'canceled', 'refunded') AND s.pieces > p.per_customer
+ORDER BY i.id
+`
+
+type OverPreorderLimitsRow struct {
+	ID          uuid.UUID
+	AccountID   uuid.UUID
+	DropID      uuid.UUID
+	Pieces      int64
+	PerCustomer int32
+}
+
+// Those of the orders whose account has more pieces of their drop than a customer may.
+func (q *Queries) OverPreorderLimits(ctx context.Context, db DBTX, ids []uuid.UUID) ([]OverPreorderLimitsRow, error) {
+	rows, err := db.Query(ctx, overPreorderLimits, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OverPreorderLimitsRow{}
+	for rows.Next() {
+		var i OverPreorderLimitsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.DropID,
+			&i.Pieces,
+			&i.PerCustomer,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pendingSince = `-- name: PendingSince :many
 SELECT o.id, o.created_at AS since FROM ordering.orders o
 WHERE o.unpaid AND o.state = 'pending' AND o.created_at < $1 ORDER BY o.id LIMIT $2
@@ -372,15 +458,15 @@ WITH counted AS (
     SELECT c.account_id, c.product_id, sum(c.quantity)::bigint AS quantity FROM (
         SELECT q.account_id, q.product_id, q.quantity FROM ordering.purchase_quotas q WHERE q.account_id = ANY($1::uuid[])
         UNION ALL
-        SELECT r.account_id, l.product_id, -l.quantity
-        FROM ordering.quota_returns r JOIN ordering.order_lines l ON l.order_id = r.order_id
+        SELECT r.account_id, COALESCE(o.drop_id, l.product_id), -l.quantity
+        FROM ordering.quota_returns r JOIN ordering.order_lines l ON l.order_id = r.order_id JOIN ordering.orders o ON o.id = r.order_id
         WHERE r.account_id = ANY($1::uuid[])) AS c
     GROUP BY c.account_id, c.product_id),
 living AS (
-    SELECT o.account_id, l.product_id, sum(l.quantity)::bigint AS quantity
+    SELECT o.account_id, COALESCE(o.drop_id, l.product_id) AS product_id, sum(l.quantity)::bigint AS quantity
     FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id
     WHERE o.account_id = ANY($1::uuid[]) AND o.state NOT IN ('rejected', 'expired', 'canceled', 'refunded')
-    GROUP BY o.account_id, l.product_id)
+    GROUP BY o.account_id, COALESCE(o.drop_id, l.product_id))
 SELECT COALESCE(c.account_id, v.account_id)::uuid AS account_id, COALESCE(c.product_id, v.product_id)::uuid AS product_id,
     COALESCE(c.quantity, 0)::bigint AS counted, COALESCE(v.quantity, 0)::bigint AS living
 FROM counted c FULL JOIN living v ON v.account_id = c.account_id AND v.product_id = c.product_id
@@ -395,7 +481,7 @@ type QuotasOffRow struct {
 	Living    int64
 }
 
-// What is counted of each product, and what the shopper's orders that are not dead have of it.
+// What is counted of each product, or drop, and what the shopper's orders that are not dead have of it.
 func (q *Queries) QuotasOff(ctx context.Context, db DBTX, accounts []uuid.UUID) ([]QuotasOffRow, error) {
 	rows, err := db.Query(ctx, quotasOff, accounts)
 	if err != nil {

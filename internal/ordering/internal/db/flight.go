@@ -15,6 +15,7 @@ type (
 	Order    = OrderingOrder
 	Line     = OrderingOrderLine
 	Moment   = OrderingOrderTimeline
+	Preorder = OrderingPreorder
 	CartLine = OrderingCartLine
 )
 
@@ -58,7 +59,7 @@ type Request struct {
 	Key       string
 }
 
-// Bought names a counter of purchase_quotas.
+// Bought names a counter of purchase_quotas: how many pieces of a product an account has or, under the drop's id, of a drop.
 type Bought struct {
 	AccountID uuid.UUID
 	ProductID uuid.UUID
@@ -75,6 +76,7 @@ type Seen struct {
 	Orders map[Request]uuid.UUID
 	Unpaid map[uuid.UUID]int64
 	Bought map[Bought]int64
+	Lapsed map[Bought]int64 // orders of drops that were not paid in time
 }
 
 const (
@@ -101,9 +103,13 @@ SELECT q.account_id, q.product_id, q.quantity
 FROM unnest($1::uuid[], $2::uuid[]) AS w (account_id, product_id)
 JOIN ordering.purchase_quotas q USING (account_id, product_id)
 UNION ALL
-SELECT r.account_id, l.product_id, -l.quantity
-FROM ordering.quota_returns r JOIN ordering.order_lines l USING (order_id)
+SELECT r.account_id, COALESCE(o.drop_id, l.product_id), -l.quantity
+FROM ordering.quota_returns r JOIN ordering.order_lines l USING (order_id) JOIN ordering.orders o ON o.id = r.order_id
 WHERE r.account_id = ANY($3::uuid[])`
+
+	lapsedOfShoppers = `
+SELECT w.account_id, w.drop_id, (SELECT count(*) FROM ordering.orders o WHERE o.drop_id = w.drop_id AND o.account_id = w.account_id AND o.state = 'expired')
+FROM unnest($1::uuid[], $2::uuid[]) AS w (account_id, drop_id)`
 )
 
 // OrdersOfRequests finds the orders of those requests that have one.
@@ -136,9 +142,10 @@ func ordersBy(rows pgx.Rows) (map[Request]uuid.UUID, error) {
 	return orders, err
 }
 
-// LookAtShoppers locks the shoppers, in order, and then reads what they have. Each account is named once.
-func LookAtShoppers(accounts []uuid.UUID, requests []Request, bought []Bought) (*pgx.Batch, *Seen) {
-	seen := &Seen{Unpaid: map[uuid.UUID]int64{}, Bought: map[Bought]int64{}}
+// LookAtShoppers locks the shoppers, in order, and then reads what they have. Each account is named once, and so is each of bought; drops
+// are those of bought that are of a drop.
+func LookAtShoppers(accounts []uuid.UUID, requests []Request, bought, drops []Bought) (*pgx.Batch, *Seen) {
+	seen := &Seen{Unpaid: map[uuid.UUID]int64{}, Bought: map[Bought]int64{}, Lapsed: map[Bought]int64{}}
 	b := &pgx.Batch{}
 	b.Queue(preferIndexes)
 	b.Queue(makeShoppers, accounts)
@@ -158,20 +165,32 @@ func LookAtShoppers(accounts []uuid.UUID, requests []Request, bought []Bought) (
 		})
 		return err
 	})
-	buyers, products := make([]uuid.UUID, len(bought)), make([]uuid.UUID, len(bought))
-	for i, w := range bought {
-		buyers[i], products[i] = w.AccountID, w.ProductID
+	counted := func(into map[Bought]int64) func(rows pgx.Rows) error {
+		return func(rows pgx.Rows) error {
+			var w Bought
+			var n int64
+			_, err := pgx.ForEachRow(rows, []any{&w.AccountID, &w.ProductID, &n}, func() error {
+				into[w] += n
+				return nil
+			})
+			return err
+		}
 	}
-	b.Queue(boughtByShoppers, buyers, products, accounts).Query(func(rows pgx.Rows) error {
-		var w Bought
-		var n int64
-		_, err := pgx.ForEachRow(rows, []any{&w.AccountID, &w.ProductID, &n}, func() error {
-			seen.Bought[w] += n
-			return nil
-		})
-		return err
-	})
+	buyers, products := pairs(bought)
+	b.Queue(boughtByShoppers, buyers, products, accounts).Query(counted(seen.Bought))
+	if len(drops) > 0 {
+		buyers, ids := pairs(drops)
+		b.Queue(lapsedOfShoppers, buyers, ids).Query(counted(seen.Lapsed))
+	}
 	return b, seen
+}
+
+func pairs(all []Bought) (accounts, products []uuid.UUID) {
+	accounts, products = make([]uuid.UUID, len(all)), make([]uuid.UUID, len(all))
+	for i, w := range all {
+		accounts[i], products[i] = w.AccountID, w.ProductID
+	}
+	return accounts, products
 }
 
 const (

@@ -80,6 +80,20 @@ type OrderingOrderTimeline struct {
 	Note      string
 }
 
+type OrderingPreorder struct {
+	ID           uuid.UUID
+	Version      int64
+	ProductID    uuid.UUID
+	Title        string
+	PerCustomer  int32
+	ReleasesAt   time.Time
+	State        string
+	CancelReason *string
+	WoundUpAt    *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
 type OrderingQuotaReturn struct {
 	OrderID   uuid.UUID
 	AccountID uuid.UUID

@@ -72,7 +72,8 @@ VALUES (@order_id, @step, @at, @from_state, @to_state, @actor_kind, @actor_id, @
 -- What died meanwhile and is still in the counter does not count.
 SELECT (COALESCE((SELECT q.quantity FROM ordering.purchase_quotas q WHERE q.account_id = @account_id AND q.product_id = @product_id), 0)
       - COALESCE((SELECT sum(l.quantity) FROM ordering.quota_returns r JOIN ordering.order_lines l USING (order_id)
-                  WHERE r.account_id = @account_id AND l.product_id = @product_id), 0))::bigint AS bought;
+                  JOIN ordering.orders o ON o.id = r.order_id
+                  WHERE r.account_id = @account_id AND l.product_id = @product_id AND o.drop_id IS NULL), 0))::bigint AS bought;
 
 -- name: ReturnQuota :exec
 INSERT INTO ordering.quota_returns (order_id, account_id) VALUES (@order_id, @account_id);
@@ -89,8 +90,8 @@ SELECT 1 FROM ordering.shoppers WHERE account_id = ANY(@account_ids::uuid[]) ORD
 WITH taken AS (
     DELETE FROM ordering.quota_returns WHERE order_id = ANY(@order_ids::uuid[]) RETURNING order_id, account_id
 ), returned AS (
-    SELECT t.account_id, l.product_id, sum(l.quantity)::bigint AS quantity
-    FROM taken t JOIN ordering.order_lines l USING (order_id) GROUP BY t.account_id, l.product_id
+    SELECT t.account_id, COALESCE(o.drop_id, l.product_id) AS product_id, sum(l.quantity)::bigint AS quantity
+    FROM taken t JOIN ordering.order_lines l USING (order_id) JOIN ordering.orders o ON o.id = t.order_id GROUP BY 1, 2
 )
 UPDATE ordering.purchase_quotas q SET quantity = q.quantity - r.quantity
 FROM returned r WHERE q.account_id = r.account_id AND q.product_id = r.product_id;
@@ -100,7 +101,7 @@ SELECT * FROM ordering.orders WHERE state = @state AND attend_at <= @now ORDER B
 
 -- name: ExtendOrder :exec
 UPDATE ordering.orders SET expires_at = @expires_at::timestamptz, attend_at = @expires_at::timestamptz
-WHERE id = @id AND state = 'awaiting_payment' AND expires_at < @expires_at::timestamptz;
+WHERE id = @id AND state = 'awaiting_payment' AND expires_at < @expires_at::timestamptz AND kind <> 'preorder';
 
 -- name: PutOff :exec
 UPDATE ordering.orders SET attend_at = GREATEST(attend_at, @attend_at::timestamptz) WHERE id = @id AND state = @state;

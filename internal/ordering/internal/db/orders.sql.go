@@ -100,7 +100,8 @@ func (q *Queries) AdminOrders(ctx context.Context, db DBTX, arg AdminOrdersParam
 const boughtOf = `-- name: BoughtOf :one
 SELECT (COALESCE((SELECT q.quantity FROM ordering.purchase_quotas q WHERE q.account_id = $1 AND q.product_id = $2), 0)
       - COALESCE((SELECT sum(l.quantity) FROM ordering.quota_returns r JOIN ordering.order_lines l USING (order_id)
-                  WHERE r.account_id = $1 AND l.product_id = $2), 0))::bigint AS bought
+                  JOIN ordering.orders o ON o.id = r.order_id
+                  WHERE r.account_id = $1 AND l.product_id = $2 AND o.drop_id IS NULL), 0))::bigint AS bought
 `
 
 type BoughtOfParams struct {
@@ -165,7 +166,7 @@ func (q *Queries) ClaimOrder(ctx context.Context, db DBTX, arg ClaimOrderParams)
 
 const extendOrder = `-- name: ExtendOrder :exec
 UPDATE ordering.orders SET expires_at = $1::timestamptz, attend_at = $1::timestamptz
-WHERE id = $2 AND state = 'awaiting_payment' AND expires_at < $1::timestamptz
+WHERE id = $2 AND state = 'awaiting_payment' AND expires_at < $1::timestamptz AND kind <> 'preorder'
 `
 
 type ExtendOrderParams struct {
@@ -824,8 +825,8 @@ const takeQuotaReturns = `-- name: TakeQuotaReturns :exec
 WITH taken AS (
     DELETE FROM ordering.quota_returns WHERE order_id = ANY($1::uuid[]) RETURNING order_id, account_id
 ), returned AS (
-    SELECT t.account_id, l.product_id, sum(l.quantity)::bigint AS quantity
-    FROM taken t JOIN ordering.order_lines l USING (order_id) GROUP BY t.account_id, l.product_id
+    SELECT t.account_id, COALESCE(o.drop_id, l.product_id) AS product_id, sum(l.quantity)::bigint AS quantity
+    FROM taken t JOIN ordering.order_lines l USING (order_id) JOIN ordering.orders o ON o.id = t.order_id GROUP BY 1, 2
 )
 UPDATE ordering.purchase_quotas q SET quantity = q.quantity - r.quantity
 FROM returned r WHERE q.account_id = r.account_id AND q.product_id = r.product_id

@@ -326,6 +326,24 @@ func TestDeposits(t *testing.T) {
 		s.sound()
 	})
 
+	// A drop's piece cannot wait for a bank transfer: the account is withdrawn at once.
+	t.Run("AreNotAwaitedForWhatOthersWaitFor", func(t *testing.T) {
+		t.Parallel()
+
+		s := setup(t)
+		o := s.open(func(in *payments.OpenInput) { in.NoDeposit = true })
+		key := s.authorize(o, "가상계좌")
+		_, err := s.confirm(0, o, key, "k")
+		require.NoError(t, err)
+		require.NoError(t, s.instances[1].SendRefunds(t.Context()))
+		require.Equal(t, "CANCELED", s.atToss(key).Status)
+		require.Equal(t, payments.StateOpen, s.payment(o).State, "not an hour later")
+		p, err := s.instances[0].Close(t.Context(), payments.CloseInput{OrderID: o.id})
+		require.NoError(t, err)
+		require.Equal(t, payments.StateClosed, p.State, "the piece is for the next one")
+		s.sound()
+	})
+
 	t.Run("AreWithdrawnWhenNobodyPays", func(t *testing.T) {
 		t.Parallel()
 

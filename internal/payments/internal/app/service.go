@@ -158,6 +158,7 @@ func (s *Service) openAll(ctx context.Context, in []payments.OpenInput) ([]batch
 		arg.AccountIds = append(arg.AccountIds, o.AccountID)
 		arg.AmountsWon = append(arg.AmountsWon, o.AmountWon)
 		arg.ExpireAt = append(arg.ExpireAt, o.ExpiresAt.UTC().Truncate(time.Millisecond))
+		arg.NoDeposits = append(arg.NoDeposits, o.NoDeposit)
 		keys[o.AccountID] = rand.Text()
 	}
 	var customers db.EnsureCustomersParams

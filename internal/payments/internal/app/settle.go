@@ -172,7 +172,8 @@ func (c change) stray(ctx context.Context, why string) error {
 	return c.note(ctx, c.tx, c.payment, c.now, kindRefundRequested, c.payment.AmountWon, why)
 }
 
-// deposit notes that an account was opened for the shopper to pay into, and has it withdrawn once nobody may pay any more.
+// deposit notes that an account was opened for the shopper to pay into, and has it withdrawn once nobody may pay any more: at once where
+// the order cannot wait.
 func (c change) deposit(ctx context.Context, answer Answer) error {
 	switch c.attempt.State {
 	case attemptCaptured:
@@ -202,7 +203,7 @@ func (c change) deposit(ctx context.Context, answer Answer) error {
 			return err
 		}
 	}
-	if current && c.payment.State == stateAwaitingDeposit && !answer.Overdue && c.now.Before(due.Add(time.Minute)) {
+	if current && c.payment.State == stateAwaitingDeposit && !answer.Overdue && !c.payment.NoDeposit && c.now.Before(due.Add(time.Minute)) {
 		return c.sql.PostponeAttempt(ctx, c.tx, db.PostponeAttemptParams{ID: c.attempt.ID, NextAt: c.now.Add(backoff(10))})
 	}
 	return c.withdraw(ctx)

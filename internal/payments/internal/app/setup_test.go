@@ -132,11 +132,15 @@ type order struct {
 	number      string
 }
 
-func (s shop) open() order {
+func (s shop) open(edits ...func(in *payments.OpenInput)) order {
 	s.t.Helper()
 	o := order{id: uuid.Must(uuid.NewV7()), account: uuid.New()}
 	o.number = "N-" + strings.ToUpper(o.id.String())
-	p, err := s.instances[0].Open(s.t.Context(), o.openInput())
+	in := o.openInput()
+	for _, edit := range edits {
+		edit(&in)
+	}
+	p, err := s.instances[0].Open(s.t.Context(), in)
 	require.NoError(s.t, err)
 	require.Equal(s.t, payments.StateOpen, p.State)
 	return o

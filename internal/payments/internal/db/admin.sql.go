@@ -55,7 +55,7 @@ func (q *Queries) Backlog(ctx context.Context, db DBTX, arg BacklogParams) (Back
 }
 
 const listPayments = `-- name: ListPayments :many
-SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at FROM payments.payments WHERE order_id < $1 AND order_number IS NOT NULL ORDER BY order_id DESC LIMIT $2
+SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at, no_deposit FROM payments.payments WHERE order_id < $1 AND order_number IS NOT NULL ORDER BY order_id DESC LIMIT $2
 `
 
 type ListPaymentsParams struct {
@@ -89,6 +89,7 @@ func (q *Queries) ListPayments(ctx context.Context, db DBTX, arg ListPaymentsPar
 			&i.ExpiresAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NoDeposit,
 		); err != nil {
 			return nil, err
 		}
@@ -101,7 +102,7 @@ func (q *Queries) ListPayments(ctx context.Context, db DBTX, arg ListPaymentsPar
 }
 
 const listPaymentsIn = `-- name: ListPaymentsIn :many
-SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at FROM payments.payments
+SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at, no_deposit FROM payments.payments
 WHERE state = $1 AND order_id < $2 AND order_number IS NOT NULL ORDER BY order_id DESC LIMIT $3
 `
 
@@ -137,6 +138,7 @@ func (q *Queries) ListPaymentsIn(ctx context.Context, db DBTX, arg ListPaymentsI
 			&i.ExpiresAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NoDeposit,
 		); err != nil {
 			return nil, err
 		}
@@ -149,7 +151,7 @@ func (q *Queries) ListPaymentsIn(ctx context.Context, db DBTX, arg ListPaymentsI
 }
 
 const listRefundDuePayments = `-- name: ListRefundDuePayments :many
-SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at FROM payments.payments p
+SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at, no_deposit FROM payments.payments p
 WHERE p.order_id IN (SELECT r.order_id FROM payments.refunds r WHERE r.state <> 'done') AND p.order_id < $1
 ORDER BY p.order_id DESC LIMIT $2
 `
@@ -185,6 +187,7 @@ func (q *Queries) ListRefundDuePayments(ctx context.Context, db DBTX, arg ListRe
 			&i.ExpiresAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NoDeposit,
 		); err != nil {
 			return nil, err
 		}
@@ -197,7 +200,7 @@ func (q *Queries) ListRefundDuePayments(ctx context.Context, db DBTX, arg ListRe
 }
 
 const listUnknownPayments = `-- name: ListUnknownPayments :many
-SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at FROM payments.payments p
+SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at, no_deposit FROM payments.payments p
 WHERE p.order_id IN (
     SELECT a.order_id FROM payments.attempts a WHERE a.state IN ('sent', 'disputed')
     UNION ALL
@@ -237,6 +240,7 @@ func (q *Queries) ListUnknownPayments(ctx context.Context, db DBTX, arg ListUnkn
 			&i.ExpiresAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.NoDeposit,
 		); err != nil {
 			return nil, err
 		}

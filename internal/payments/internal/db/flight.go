@@ -25,7 +25,7 @@ func (q *Queries) OpenAll(ctx context.Context, pool *pgxpool.Pool, customers Ens
 	ids := slices.Clone(in.OrderIds)
 	var b pgx.Batch
 	b.Queue(ensureCustomers, customers.AccountIds, customers.CustomerKeys)
-	b.Queue(openPayments, in.At, in.OrderIds, in.OrderNumbers, in.OrderNames, in.AccountIds, in.AmountsWon, in.ExpireAt)
+	b.Queue(openPayments, in.At, in.OrderIds, in.OrderNumbers, in.OrderNames, in.AccountIds, in.AmountsWon, in.ExpireAt, in.NoDeposits)
 	b.Queue(readPayments, ids)
 	opened, err := q.fly(ctx, pool, &b, ids)
 	if err != nil {

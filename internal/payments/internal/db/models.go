@@ -65,6 +65,7 @@ type PaymentsPayment struct {
 	ExpiresAt    time.Time
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	NoDeposit    bool
 }
 
 type PaymentsRefund struct {

@@ -5,9 +5,9 @@ ON CONFLICT (account_id) DO NOTHING;
 
 -- name: OpenPayments :exec
 WITH opened AS (
-    INSERT INTO payments.payments (order_id, order_number, order_name, account_id, state, amount_won, expires_at, created_at, updated_at)
+    INSERT INTO payments.payments (order_id, order_number, order_name, account_id, state, amount_won, expires_at, created_at, updated_at, no_deposit)
     SELECT unnest(@order_ids::uuid[]), unnest(@order_numbers::text[]), unnest(@order_names::text[]), unnest(@account_ids::uuid[]), 'open',
-           unnest(@amounts_won::bigint[]), unnest(@expire_at::timestamptz[]), @at::timestamptz, @at::timestamptz
+           unnest(@amounts_won::bigint[]), unnest(@expire_at::timestamptz[]), @at::timestamptz, @at::timestamptz, unnest(@no_deposits::boolean[])
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id, amount_won
 )

@@ -903,7 +903,7 @@ func (q *Queries) ListTransfers(ctx context.Context, db DBTX, arg ListTransfersP
 }
 
 const lockPayment = `-- name: LockPayment :one
-SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at FROM payments.payments WHERE order_id = $1 FOR UPDATE
+SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at, no_deposit FROM payments.payments WHERE order_id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockPayment(ctx context.Context, db DBTX, orderID uuid.UUID) (PaymentsPayment, error) {
@@ -926,6 +926,7 @@ func (q *Queries) LockPayment(ctx context.Context, db DBTX, orderID uuid.UUID) (
 		&i.ExpiresAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.NoDeposit,
 	)
 	return i, err
 }
@@ -957,9 +958,9 @@ func (q *Queries) MoneyRefundOf(ctx context.Context, db DBTX, attemptID uuid.UUI
 
 const openPayments = `-- name: OpenPayments :exec
 WITH opened AS (
-    INSERT INTO payments.payments (order_id, order_number, order_name, account_id, state, amount_won, expires_at, created_at, updated_at)
+    INSERT INTO payments.payments (order_id, order_number, order_name, account_id, state, amount_won, expires_at, created_at, updated_at, no_deposit)
     SELECT unnest($2::uuid[]), unnest($3::text[]), unnest($4::text[]), unnest($5::uuid[]), 'open',
-           unnest($6::bigint[]), unnest($7::timestamptz[]), $1::timestamptz, $1::timestamptz
+           unnest($6::bigint[]), unnest($7::timestamptz[]), $1::timestamptz, $1::timestamptz, unnest($8::boolean[])
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id, amount_won
 )
@@ -975,6 +976,7 @@ type OpenPaymentsParams struct {
 	AccountIds   []uuid.UUID
 	AmountsWon   []int64
 	ExpireAt     []time.Time
+	NoDeposits   []bool
 }
 
 func (q *Queries) OpenPayments(ctx context.Context, db DBTX, arg OpenPaymentsParams) error {
@@ -986,12 +988,13 @@ func (q *Queries) OpenPayments(ctx context.Context, db DBTX, arg OpenPaymentsPar
 		arg.AccountIds,
 		arg.AmountsWon,
 		arg.ExpireAt,
+		arg.NoDeposits,
 	)
 	return err
 }
 
 const paymentByNumber = `-- name: PaymentByNumber :one
-SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at FROM payments.payments WHERE order_number = $1::text
+SELECT order_id, order_number, order_name, account_id, state, version, amount_won, refunded_won, attempt_id, method, receipt_url, approved_at, deposit_due_at, expires_at, created_at, updated_at, no_deposit FROM payments.payments WHERE order_number = $1::text
 `
 
 func (q *Queries) PaymentByNumber(ctx context.Context, db DBTX, orderNumber string) (PaymentsPayment, error) {
@@ -1014,12 +1017,13 @@ func (q *Queries) PaymentByNumber(ctx context.Context, db DBTX, orderNumber stri
 		&i.ExpiresAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.NoDeposit,
 	)
 	return i, err
 }
 
 const paymentOf = `-- name: PaymentOf :one
-SELECT p.order_id, p.order_number, p.order_name, p.account_id, p.state, p.version, p.amount_won, p.refunded_won, p.attempt_id, p.method, p.receipt_url, p.approved_at, p.deposit_due_at, p.expires_at, p.created_at, p.updated_at, coalesce(c.customer_key, '')::text AS customer_key
+SELECT p.order_id, p.order_number, p.order_name, p.account_id, p.state, p.version, p.amount_won, p.refunded_won, p.attempt_id, p.method, p.receipt_url, p.approved_at, p.deposit_due_at, p.expires_at, p.created_at, p.updated_at, p.no_deposit, coalesce(c.customer_key, '')::text AS customer_key
 FROM payments.payments p
 LEFT JOIN payments.customers c USING (account_id)
 WHERE p.order_id = $1
@@ -1050,13 +1054,14 @@ func (q *Queries) PaymentOf(ctx context.Context, db DBTX, orderID uuid.UUID) (Pa
 		&i.PaymentsPayment.ExpiresAt,
 		&i.PaymentsPayment.CreatedAt,
 		&i.PaymentsPayment.UpdatedAt,
+		&i.PaymentsPayment.NoDeposit,
 		&i.CustomerKey,
 	)
 	return i, err
 }
 
 const paymentsOf = `-- name: PaymentsOf :many
-SELECT p.order_id, p.order_number, p.order_name, p.account_id, p.state, p.version, p.amount_won, p.refunded_won, p.attempt_id, p.method, p.receipt_url, p.approved_at, p.deposit_due_at, p.expires_at, p.created_at, p.updated_at, coalesce(c.customer_key, '')::text AS customer_key
+SELECT p.order_id, p.order_number, p.order_name, p.account_id, p.state, p.version, p.amount_won, p.refunded_won, p.attempt_id, p.method, p.receipt_url, p.approved_at, p.deposit_due_at, p.expires_at, p.created_at, p.updated_at, p.no_deposit, coalesce(c.customer_key, '')::text AS customer_key
 FROM payments.payments p
 LEFT JOIN payments.customers c USING (account_id)
 WHERE p.order_id = ANY ($1::uuid[])
@@ -1093,6 +1098,7 @@ func (q *Queries) PaymentsOf(ctx context.Context, db DBTX, orderIds []uuid.UUID)
 			&i.PaymentsPayment.ExpiresAt,
 			&i.PaymentsPayment.CreatedAt,
 			&i.PaymentsPayment.UpdatedAt,
+			&i.PaymentsPayment.NoDeposit,
 			&i.CustomerKey,
 		); err != nil {
 			return nil, err
