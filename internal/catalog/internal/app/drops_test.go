@@ -420,6 +420,33 @@ func TestCloseDrop(t *testing.T) {
 		s.sound()
 	})
 
+	t.Run("WhatComesBackLaterIsOnSale", func(t *testing.T) {
+		t.Parallel()
+
+		s := setup(t)
+		for _, used := range []bool{true, false} {
+			product, order := s.product(20), uuid.New()
+			drop, line := s.drop(product, 20), catalog.Line{ProductID: product, Quantity: 20}
+			_, err := s.reserveDrop(0, order, drop, line)
+			require.NoError(t, err)
+			if used {
+				s.use(order)
+			}
+			_, err = s.close(0, drop)
+			require.NoError(t, err)
+			require.NoError(t, s.service().PublishChanges(t.Context()))
+			_, err = s.service().Check(t.Context(), catalog.CheckInput{Lines: []catalog.Line{line}})
+			require.ErrorIs(t, err, catalog.ErrOutOfStock)
+
+			require.NoError(t, s.release(0, order))
+			_, err = s.service().Check(t.Context(), catalog.CheckInput{Lines: []catalog.Line{line}})
+			require.NoError(t, err)
+			require.Equal(t, catalog.InStock, s.availability(product))
+			require.EqualValues(t, 1, s.count(`SELECT count(*) FROM catalog.product_marks WHERE product_id = $1`, product), "and its document says so")
+		}
+		s.sound()
+	})
+
 	t.Run("AgainstAllElse", func(t *testing.T) {
 		t.Parallel()
 
