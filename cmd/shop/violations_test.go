@@ -21,6 +21,9 @@ var violations = map[string]string{
 
 	"catalog.documents.published": `INSERT INTO catalog.product_marks (product_id, marked_at) SELECT id, now() - interval '2 minutes' FROM catalog.products`,
 	"catalog.documents.sales":     `UPDATE catalog.products SET sales_count = sales_count + 1`,
+	"catalog.drops.closed":        aDrop + `UPDATE catalog.drops SET closed = true`,
+	"catalog.drops.shifts":        aDrop + `DELETE FROM catalog.stock_movements WHERE drop_id IS NOT NULL AND pool_id <> drop_id`,
+	"catalog.drops.sum":           aDrop + `UPDATE catalog.drops SET quantity = quantity + 1`,
 	"catalog.holds.lines":         `DELETE FROM catalog.reservation_lines`,
 	"catalog.holds.sold":          `DELETE FROM catalog.stock_movements WHERE kind = 'sell'`,
 	"catalog.settlements.done":    `INSERT INTO catalog.settlements (order_id, action, asked_at) SELECT order_id, 'release', now() - interval '2 minutes' FROM catalog.reservations`,
@@ -67,6 +70,16 @@ var violations = map[string]string{
 	"queue.rooms.gates":  `DELETE FROM queue.rooms`,
 	"queue.rooms.log":    `UPDATE queue.rooms SET version = version + 1`,
 }
+
+// aDrop sets a piece of a product apart, as it should be.
+const aDrop = `
+	CREATE TABLE public.planted AS SELECT gen_random_uuid() AS id, id AS product_id FROM catalog.pools WHERE on_hand > reserved LIMIT 1;
+	UPDATE catalog.pools SET on_hand = on_hand - 1 WHERE id = (SELECT product_id FROM public.planted);
+	INSERT INTO catalog.pools (id, product_id, drop_id, on_hand) SELECT id, product_id, id, 1 FROM public.planted;
+	INSERT INTO catalog.drops (id, product_id, quantity, starts_at, ends_at) SELECT id, product_id, 1, now(), 'infinity' FROM public.planted;
+	INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, drop_id, at)
+	SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7000800000000000000' || n)::uuid,
+	       CASE n WHEN 0 THEN id ELSE product_id END, 'set_aside', 1 - 2 * n, id, now() FROM public.planted, generate_series(0, 1) n;`
 
 // secondAttempt is one more payment of each order, in the state of its first.
 const secondAttempt = `INSERT INTO payments.attempts (id, order_id, number, payment_key, account_id, idempotency_key, request_hash, toss_key, state, sent_at, next_at)

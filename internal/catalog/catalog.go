@@ -182,6 +182,7 @@ var (
 	ErrDropClosed          = fault.New(fault.Conflict, "catalog.drop_closed", "the drop has been closed")
 	ErrDropBelowTaken      = fault.New(fault.Conflict, "catalog.drop_below_taken", "a drop cannot have fewer pieces than orders have of it")
 	ErrBadDrop             = fault.New(fault.Invalid, "catalog.bad_drop", "a drop has at least one piece, and ends after it starts")
+	ErrTooManyDrops        = fault.New(fault.Invalid, "catalog.too_many_drops", "at most 200 drops can be asked for at once")
 	ErrReservationReleased = fault.New(fault.Conflict, "catalog.reservation_released", "what the order held was given back")
 	ErrStockBelowReserved  = fault.New(fault.Conflict, "catalog.stock_below_reserved", "the stock cannot go below what orders hold")
 	ErrCategoryCycle       = fault.New(fault.Conflict, "catalog.category_cycle", "a category cannot be put below itself")

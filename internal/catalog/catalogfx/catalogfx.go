@@ -40,6 +40,7 @@ var Module = fx.Module(name,
 	fx.Provide(
 		func(s *app.Service) catalog.Products { return s },
 		func(s *app.Service) catalog.Stock { return s },
+		func(s *app.Service) catalog.Drops { return s },
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Subscriptions(app.Subscriptions),

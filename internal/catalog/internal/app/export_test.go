@@ -13,11 +13,11 @@ import (
 func (s *Service) ReserveTogether(ctx context.Context, asked ...catalog.ReserveInput) ([]error, error) {
 	flight := make([]order, len(asked))
 	for i, in := range asked {
-		lines, err := linesOf(in.Lines)
+		lines, err := linesOf(in.Lines, in.DropID)
 		if err != nil {
 			return nil, err
 		}
-		flight[i] = order{id: in.OrderID, lines: lines}
+		flight[i] = order{id: in.OrderID, drop: in.DropID, lines: lines}
 	}
 	results, err := s.flyReserve(ctx, flight)
 	errs := make([]error, len(results))

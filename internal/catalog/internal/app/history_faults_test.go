@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/catalog"
-	"github.com/sasapick/shop/internal/platform/fault"
 )
 
 // shelf is goods in memory, with a fault or without.
@@ -51,23 +50,54 @@ func (f *shelf) do(o op) (said, error) {
 		told = said{}
 	case f.flaw == "shows what was" && o.kind == "look":
 		told = said{stock: f.before.stock}
+	case f.flaw == "an order eats the drop" && o.kind == "reserve" && told.what == catalog.ErrOutOfStock.Code:
+		after.state[o.order], after.holds[o.order][theDrop] = 'h', o.lines[0]
+		after.stock[theDrop].reserved += o.lines[0]
+		told = said{what: string(catalog.Held)}
+	case f.flaw == "the drop eats the rest" && o.kind == "reserve" && o.drop:
+		o.drop = false
+		told, after = now.apply(o)
+	case f.flaw == "gives back to no drop" && o.kind == "expire":
+		after.shift(-now.holds[o.order][theDrop])
+	case f.flaw == "gives back to a closed drop" && o.kind == "expire":
+		after.shift(now.holds[o.order][theDrop])
+	case f.flaw == "keeps what it had" && o.kind == "close":
+		after = now
+		after.closed = true
+	case f.flaw == "closes twice" && o.kind == "close" && now.closed:
+		after.shift(-1)
+	case f.flaw == "goes below what is taken" && o.kind == "set":
+		after.shift(o.by - now.quantity)
+		after.quantity, told = o.by, said{}
+	case f.flaw == "sells what is closed" && o.kind == "reserve" && told.what == catalog.ErrDropClosed.Code:
+		told = said{what: string(catalog.Held)}
 	case f.flaw == "says sold, and is not" && o.kind == "use":
 		after = now
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.before, f.groups[o.group] = now, after
-	for _, refused := range []error{catalog.ErrOutOfStock, catalog.ErrReservationReleased, catalog.ErrStockBelowReserved, catalog.ErrNoReservation} {
-		if codeOf(refused) == told.what {
-			return said{}, refused
+	for _, refusal := range refusals {
+		if refusal.Code == told.what {
+			return said{}, refusal
 		}
 	}
 	return told, nil
 }
 
-func (f *shelf) Reserve(_ context.Context, _, group, order int, lines [sizes]int64) (catalog.Reservation, error) {
-	told, err := f.do(op{kind: "reserve", group: group, order: order, lines: lines})
+func (f *shelf) Reserve(_ context.Context, _ int, o op) (catalog.Reservation, error) {
+	told, err := f.do(o)
 	return catalog.Reservation{State: catalog.HoldState(told.what)}, err
+}
+
+func (f *shelf) SetDrop(_ context.Context, _, group int, quantity int64) error {
+	_, err := f.do(op{kind: "set", group: group, by: quantity})
+	return err
+}
+
+func (f *shelf) CloseDrop(_ context.Context, _, group int) error {
+	_, err := f.do(op{kind: "close", group: group})
+	return err
 }
 
 func (f *shelf) Settle(_ context.Context, _, group, order int, event string) error {
@@ -84,7 +114,7 @@ func (f *shelf) Move(_ context.Context, _, group, product int, by int64, _ strin
 	return err
 }
 
-func (f *shelf) Look(_ context.Context, group int) ([sizes]stock, error) {
+func (f *shelf) Look(_ context.Context, group int) (pools, error) {
 	told, err := f.do(op{kind: "look", group: group})
 	return told.stock, err
 }
@@ -95,17 +125,28 @@ func TestTheCheckerCatches(t *testing.T) {
 	take := func(order int, lines ...int64) op {
 		return op{kind: "reserve", order: order, lines: [sizes]int64(append(lines, 0, 0)[:sizes])}
 	}
-	use, expire, look := op{kind: "use"}, op{kind: "expire"}, op{kind: "look"}
+	use, expire, look, end := op{kind: "use"}, op{kind: "expire"}, op{kind: "look"}, op{kind: "close"}
+	drop := func(order int, quantity int64) op {
+		return op{kind: "reserve", order: order, drop: true, lines: [sizes]int64{quantity}}
+	}
 	for flaw, history := range map[string][]op{
-		"forgets who gave up early": {expire, take(0, 1)},
-		"gives back twice":          {take(0, 1), expire, expire, look},
-		"restocks twice":            {take(0, 1), use, expire, expire, look},
-		"takes again on a repeat":   {take(0, 1), take(0, 1), look},
-		"takes half a basket":       {take(0, 1, 3), look},
-		"refuses what there is":     {take(0, 1)},
-		"goes below what is held":   {take(0, 2), {kind: "move", by: -1}},
-		"shows what was":            {take(0, 1), look},
-		"says sold, and is not":     {take(0, 1), use, look},
+		"forgets who gave up early":   {expire, take(0, 1)},
+		"gives back twice":            {take(0, 1), expire, expire, look},
+		"restocks twice":              {take(0, 1), use, expire, expire, look},
+		"takes again on a repeat":     {take(0, 1), take(0, 1), look},
+		"takes half a basket":         {take(0, 1, 3), look},
+		"refuses what there is":       {take(0, 1)},
+		"goes below what is held":     {take(0, 2), {kind: "move", by: -1}},
+		"shows what was":              {take(0, 1), look},
+		"says sold, and is not":       {take(0, 1), use, look},
+		"an order eats the drop":      {take(1, 2), take(0, 1)},
+		"the drop eats the rest":      {drop(0, 2), take(1, 1)},
+		"gives back to no drop":       {drop(0, 1), expire, look},
+		"gives back to a closed drop": {drop(0, 1), end, expire, look},
+		"keeps what it had":           {end, take(0, 3)},
+		"closes twice":                {end, end, look},
+		"goes below what is taken":    {drop(0, 2), {kind: "set", by: 1}},
+		"sells what is closed":        {end, drop(0, 1)},
 	} {
 		t.Run(flaw, func(t *testing.T) {
 			t.Parallel()
@@ -114,9 +155,7 @@ func TestTheCheckerCatches(t *testing.T) {
 				flaw string
 				want porcupine.CheckResult
 			}{{"", porcupine.Ok}, {flaw, porcupine.Illegal}} {
-				var began model
-				began.stock = [sizes]stock{{onHand: 2}, {onHand: 2}}
-				r := &recorder{goods: &shelf{groups: map[int]model{0: began}, flaw: c.flaw}}
+				r := &recorder{goods: &shelf{groups: map[int]model{0: begun(2)}, flaw: c.flaw}}
 				for _, o := range history {
 					r.do(t.Context(), 0, o)
 				}
@@ -130,9 +169,7 @@ func TestTheCheckerCatches(t *testing.T) {
 		t.Parallel()
 
 		for pieces, says := range map[int64]string{1: "both have the last one", 2: "one's taking is lost"} {
-			var began model
-			began.stock = [sizes]stock{{onHand: pieces}, {onHand: pieces}}
-			f := &shelf{groups: map[int]model{0: began}, flaw: "reads, then writes"}
+			f := &shelf{groups: map[int]model{0: begun(pieces)}, flaw: "reads, then writes"}
 			f.meet.Add(2)
 			r := &recorder{goods: f}
 			var wg sync.WaitGroup
@@ -161,14 +198,16 @@ func TestTheCheckerCatches(t *testing.T) {
 // lost is goods whose answers do not arrive, where so many are reserved then.
 type lost struct{ reserved int64 }
 
-func (lost) Reserve(context.Context, int, int, int, [sizes]int64) (catalog.Reservation, error) {
+func (lost) Reserve(context.Context, int, op) (catalog.Reservation, error) {
 	return catalog.Reservation{}, context.Canceled
 }
 
 func (lost) Settle(context.Context, int, int, int, string) error      { return context.Canceled }
 func (lost) Move(context.Context, int, int, int, int64, string) error { return context.Canceled }
-func (l lost) Look(context.Context, int) ([sizes]stock, error) {
-	return [sizes]stock{{onHand: 2, reserved: l.reserved}, {onHand: 2}}, nil
+func (lost) SetDrop(context.Context, int, int, int64) error           { return context.Canceled }
+func (lost) CloseDrop(context.Context, int, int) error                { return context.Canceled }
+func (l lost) Look(context.Context, int) (pools, error) {
+	return pools{{onHand: 2, reserved: l.reserved}, {onHand: 2}, {onHand: apart}}, nil
 }
 
 // unlock puts a view in the place of the pools whose rows nobody can lock, and takes the constraint away that would refuse what is
@@ -232,9 +271,4 @@ func TestWithoutTheLock(t *testing.T) {
 			require.Contains(t, wrong, "stock.left")
 		})
 	}
-}
-
-func codeOf(err error) string {
-	f, _ := fault.As(err)
-	return f.Code
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -91,17 +92,20 @@ func (s *shop) terminate(ctx context.Context, random *rand.Rand) {
 type real struct {
 	*shop
 	products [][sizes]uuid.UUID
+	drops    []uuid.UUID
 	ids      [][orders]uuid.UUID
 }
 
 // stocked puts up groups of goods of which there are so many pieces each.
 func (s *shop) stocked(groups int, began int64) *real {
 	s.t.Helper()
-	r := &real{shop: s, products: make([][sizes]uuid.UUID, groups), ids: make([][orders]uuid.UUID, groups)}
+	r := &real{shop: s, products: make([][sizes]uuid.UUID, groups), drops: make([]uuid.UUID, groups), ids: make([][orders]uuid.UUID, groups)}
 	for g := range groups {
 		for i := range sizes {
 			r.products[g][i] = s.product(began)
 		}
+		s.move(r.products[g][0], app.KindReceive, apart)
+		r.drops[g] = s.drop(r.products[g][0], apart)
 		for i := range orders {
 			r.ids[g][i] = orderID()
 		}
@@ -109,14 +113,27 @@ func (s *shop) stocked(groups int, began int64) *real {
 	return r
 }
 
-func (r *real) Reserve(ctx context.Context, caller, group, order int, lines [sizes]int64) (catalog.Reservation, error) {
-	var asked []catalog.Line
-	for i, q := range lines {
+func (r *real) Reserve(ctx context.Context, caller int, o op) (catalog.Reservation, error) {
+	in := catalog.ReserveInput{OrderID: r.ids[o.group][o.order]}
+	if o.drop {
+		in.DropID = r.drops[o.group]
+	}
+	for i, q := range o.lines {
 		if q > 0 {
-			asked = append(asked, catalog.Line{ProductID: r.products[group][i], Quantity: q})
+			in.Lines = append(in.Lines, catalog.Line{ProductID: r.products[o.group][i], Quantity: q})
 		}
 	}
-	return r.instances[caller%2].Reserve(ctx, catalog.ReserveInput{OrderID: r.ids[group][order], Lines: asked})
+	return r.instances[caller%2].Reserve(ctx, in)
+}
+
+func (r *real) SetDrop(ctx context.Context, caller, group int, quantity int64) error {
+	_, err := r.instances[caller%2].SetDrop(ctx, setting(r.drops[group], r.products[group][0], quantity))
+	return err
+}
+
+func (r *real) CloseDrop(ctx context.Context, caller, group int) error {
+	_, err := r.instances[caller%2].CloseDrop(ctx, catalog.CloseDropInput{DropID: r.drops[group]})
+	return err
 }
 
 func (r *real) Settle(ctx context.Context, caller, group, order int, event string) error {
@@ -131,8 +148,9 @@ func (r *real) Move(ctx context.Context, caller, group, product int, by int64, k
 	return err
 }
 
-func (r *real) Look(ctx context.Context, group int) (got [sizes]stock, err error) {
-	rows, err := r.pool.Query(ctx, `SELECT id, on_hand, reserved FROM catalog.pools WHERE id = ANY ($1)`, r.products[group][:])
+func (r *real) Look(ctx context.Context, group int) (got pools, err error) {
+	ids := append(r.products[group][:], r.drops[group])
+	rows, err := r.pool.Query(ctx, `SELECT id, on_hand, reserved FROM catalog.pools WHERE id = ANY ($1)`, ids)
 	if err != nil {
 		return got, err
 	}
@@ -143,11 +161,7 @@ func (r *real) Look(ctx context.Context, group int) (got [sizes]stock, err error
 		if err := rows.Scan(&id, &of.onHand, &of.reserved); err != nil {
 			return got, err
 		}
-		for i, product := range r.products[group] {
-			if product == id {
-				got[i] = of
-			}
-		}
+		got[slices.Index(ids, id)] = of
 	}
 	return got, rows.Err()
 }

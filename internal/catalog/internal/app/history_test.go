@@ -17,37 +17,46 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/platform/fault"
 )
 
 // A history is what many callers did to some goods at once, and what each was told. It is right if the operations can be put in
 // one order, each between its call and its answer, in which a plain model gives the same answers.
 
 const (
-	sizes  = 2  // products of a group; orders take of one or of both, and of no other group
-	orders = 12 // of a group: few, so that callers meet
+	sizes   = 2     // products of a group; orders take of one or of both, and of no other group
+	theDrop = sizes // the pool of the group's drop, which is of its first product
+	apart   = 3     // pieces that it has in the beginning
+	orders  = 12    // of a group: few, so that callers meet
 )
+
+// pools are a group's: those of its products, and that of its drop.
+type pools = [sizes + 1]stock
 
 // op is an operation on a group: whole groups are checked apart from each other.
 type op struct {
 	group, order, product int
 	kind                  string
+	drop                  bool // the order is of the drop
 	lines                 [sizes]int64
-	by                    int64
+	by                    int64 // what is moved, or what the drop is to have
 }
 
 // said is an answer. One that is not known may be any: nobody knows then whether, or when, the operation took effect.
 type said struct {
 	what  string
-	stock [sizes]stock // of a look
+	stock pools // of a look
 }
 
 const unknown = "unknown"
 
 // model is a group of pools with the holds of orders.
 type model struct {
-	stock [sizes]stock
-	state [orders]byte // 0, or the first letter of a hold's state
-	holds [orders][sizes]int64
+	stock    pools
+	quantity int64 // of the drop
+	closed   bool
+	state    [orders]byte // 0, or the first letter of a hold's state
+	holds    [orders][sizes + 1]int64
 }
 
 // apply does an operation as it should be done, and gives its answer.
@@ -72,16 +81,40 @@ func (m model) apply(o op) (said, model) {
 		case 'r':
 			return said{what: catalog.ErrReservationReleased.Code}, m
 		}
-		for i, q := range o.lines {
+		if o.drop && m.closed {
+			return said{what: catalog.ErrDropClosed.Code}, m
+		}
+		wants := o.wants()
+		for i, q := range wants {
 			if m.stock[i].onHand-m.stock[i].reserved < q {
 				return said{what: catalog.ErrOutOfStock.Code}, m
 			}
 		}
-		for i, q := range o.lines {
+		for i, q := range wants {
 			m.stock[i].reserved += q
 		}
-		*hold, m.state[o.order] = o.lines, 'h'
+		*hold, m.state[o.order] = wants, 'h'
 		return said{what: string(catalog.Held)}, m
+	case "set":
+		more := o.by - m.quantity
+		switch general, drop := &m.stock[0], &m.stock[theDrop]; {
+		case m.closed:
+			return said{what: catalog.ErrDropClosed.Code}, m
+		case more > general.onHand-general.reserved:
+			return said{what: catalog.ErrOutOfStock.Code}, m
+		case -more > drop.onHand-drop.reserved:
+			return said{what: catalog.ErrDropBelowTaken.Code}, m
+		default:
+			m.shift(more)
+			m.quantity = o.by
+			return said{}, m
+		}
+	case "close":
+		if !m.closed {
+			m.closed = true
+			m.shift(m.stock[theDrop].reserved - m.stock[theDrop].onHand)
+		}
+		return said{}, m
 	case "use":
 		switch m.state[o.order] {
 		case 0:
@@ -103,10 +136,38 @@ func (m model) apply(o op) (said, model) {
 				m.stock[i].onHand += q
 			}
 		}
+		if m.closed && (m.state[o.order] == 'h' || m.state[o.order] == 'u') {
+			m.shift(-hold[theDrop])
+		}
 		m.state[o.order] = 'r'
 		return said{}, m
 	}
 	panic(o.kind)
+}
+
+// wants is what an order takes, by pool.
+func (o op) wants() (wants [sizes + 1]int64) {
+	copy(wants[:], o.lines[:])
+	if o.drop {
+		wants[0], wants[theDrop] = 0, o.lines[0]
+	}
+	return wants
+}
+
+// shift moves pieces from general stock into the drop, or back.
+func (m *model) shift(into int64) {
+	m.stock[0].onHand -= into
+	m.stock[theDrop].onHand += into
+}
+
+// begun is a group of goods of which there are so many pieces each, and a drop.
+func begun(began int64) model {
+	m := model{quantity: apart}
+	for i := range m.stock {
+		m.stock[i].onHand = began
+	}
+	m.stock[theDrop].onHand = apart
+	return m
 }
 
 // checker accepts the histories of goods that began with so many pieces.
@@ -123,13 +184,7 @@ func checker(began int64) porcupine.Model {
 			}
 			return parts
 		},
-		Init: func() any {
-			var m model
-			for i := range m.stock {
-				m.stock[i].onHand = began
-			}
-			return m
-		},
+		Init: func() any { return begun(began) },
 		Step: func(state, input, output any) (bool, any) {
 			right, after := state.(model).apply(input.(op))
 			told := output.(said)
@@ -141,10 +196,18 @@ func checker(began int64) porcupine.Model {
 
 // goods is what a history is of.
 type goods interface {
-	Reserve(ctx context.Context, caller, group, order int, lines [sizes]int64) (catalog.Reservation, error)
+	Reserve(ctx context.Context, caller int, o op) (catalog.Reservation, error)
 	Settle(ctx context.Context, caller, group, order int, event string) error // of an event of the order
 	Move(ctx context.Context, caller, group, product int, by int64, key string) error
-	Look(ctx context.Context, group int) ([sizes]stock, error)
+	SetDrop(ctx context.Context, caller, group int, quantity int64) error
+	CloseDrop(ctx context.Context, caller, group int) error
+	Look(ctx context.Context, group int) (pools, error)
+}
+
+// refusals are the answers that say that nothing was done.
+var refusals = []*fault.Error{
+	catalog.ErrOutOfStock, catalog.ErrReservationReleased, catalog.ErrStockBelowReserved, catalog.ErrNoReservation,
+	catalog.ErrDropClosed, catalog.ErrDropBelowTaken,
 }
 
 // recorder writes down who did what, in the order in which it happened.
@@ -161,18 +224,12 @@ func (r *recorder) do(ctx context.Context, caller int, o op) {
 	call := r.clock.Add(1)
 	told, err := r.call(ctx, caller, o)
 	done := r.clock.Add(1)
-	switch {
-	case err == nil:
-	case errors.Is(err, catalog.ErrOutOfStock):
-		told.what = catalog.ErrOutOfStock.Code
-	case errors.Is(err, catalog.ErrReservationReleased):
-		told.what = catalog.ErrReservationReleased.Code
-	case errors.Is(err, catalog.ErrStockBelowReserved):
-		told.what = catalog.ErrStockBelowReserved.Code
-	case errors.Is(err, catalog.ErrNoReservation):
-		told.what = catalog.ErrNoReservation.Code
-	default:
-		told, done = said{what: unknown}, math.MaxInt64
+	if err != nil {
+		if i := slices.IndexFunc(refusals, func(f *fault.Error) bool { return errors.Is(err, f) }); i >= 0 {
+			told.what = refusals[i].Code
+		} else {
+			told, done = said{what: unknown}, math.MaxInt64
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,8 +259,12 @@ func (r *recorder) call(ctx context.Context, caller int, o op) (told said, err e
 			}
 		}
 	case "reserve":
-		reservation, err = r.goods.Reserve(ctx, caller, o.group, o.order, o.lines)
+		reservation, err = r.goods.Reserve(ctx, caller, o)
 		told.what = string(reservation.State)
+	case "set":
+		err = r.goods.SetDrop(ctx, caller, o.group, o.by)
+	case "close":
+		err = r.goods.CloseDrop(ctx, caller, o.group)
 	case "use":
 		err = r.goods.Settle(ctx, caller, o.group, o.order, paid)
 	case "expire":
@@ -224,18 +285,25 @@ func (r *recorder) play(ctx context.Context, seed uint64, groups, callers, each 
 				wants := rand.New(rand.NewPCG(seed, uint64(1000*(o.group+1)+o.order)))
 				o.lines[wants.IntN(sizes)] = 1 + wants.Int64N(3)
 				o.lines[wants.IntN(sizes)] = 1 + wants.Int64N(3)
-				switch random.IntN(12) {
-				case 0, 1, 2, 3, 4:
+				if o.drop = wants.IntN(3) == 0; o.drop {
+					o.lines = [sizes]int64{1 + wants.Int64N(2)}
+				}
+				switch n := random.IntN(48); {
+				case n < 20:
 					o.kind = "reserve"
-				case 5, 6, 7:
+				case n < 31:
 					o.kind = "expire"
-				case 8:
+				case n < 35:
 					o.kind = "use"
-				case 9:
+				case n < 38:
 					o.kind, o.by = "move", random.Int64N(8)-4
 					if o.by == 0 {
 						o.by = 5
 					}
+				case n < 41:
+					o.kind, o.by = "set", 1+random.Int64N(6)
+				case n < 42:
+					o.kind = "close"
 				default:
 					o.kind = "look"
 				}

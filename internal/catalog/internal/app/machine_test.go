@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,9 @@ func TestStockMachine(t *testing.T) {
 		m := newMachine(s)
 		rt.Repeat(map[string]func(*rapid.T){
 			"reserve": m.reserve,
+			"drop":    m.reserveDrop,
+			"set":     m.set,
+			"close":   m.close,
 			"release": m.release,
 			"end":     m.end,
 			"paid":    m.paid,
@@ -47,19 +51,23 @@ func TestStockMachine(t *testing.T) {
 
 type modelOrder struct {
 	state catalog.HoldState
-	lines map[uuid.UUID]int64
+	lines map[uuid.UUID]int64 // by pool
 }
 
-// machine is a few products and orders, as they should be.
+// machine is a few products and orders, and a drop of the first product, as they should be.
 type machine struct {
 	s        *shop
+	id       uuid.UUID            // the drop's
+	drop     catalog.SetDropInput // as it was set last; zero: it is not there yet
+	closed   bool
+	dropSold int64
 	products []uuid.UUID
 	ids      []uuid.UUID
 	stock    map[uuid.UUID]*stock
 	sold     map[uuid.UUID]int64
 	orders   map[uuid.UUID]*modelOrder
 	moved    []app.MoveInput
-	lines    map[uuid.UUID]int64 // of the ledger, by product
+	lines    map[uuid.UUID]int64 // of the ledger, by pool
 }
 
 func newMachine(s *shop) *machine {
@@ -68,6 +76,8 @@ func newMachine(s *shop) *machine {
 		stock: map[uuid.UUID]*stock{}, sold: map[uuid.UUID]int64{}, orders: map[uuid.UUID]*modelOrder{}, lines: map[uuid.UUID]int64{},
 	}
 	m.stock[m.products[0]], m.stock[m.products[1]] = &stock{12, 0}, &stock{5, 0}
+	m.id = uuid.New()
+	m.stock[m.id] = &stock{}
 	for _, p := range m.products {
 		m.lines[p] = 1
 	}
@@ -108,6 +118,122 @@ func (m *machine) reserve(rt *rapid.T) {
 		if !errors.Is(err, want) || want == nil && (err != nil || got.State != o.state) {
 			rt.Fatalf("reserve: %v %v, want %v", got, err, want)
 		}
+	}
+}
+
+func (m *machine) reserveDrop(rt *rapid.T) {
+	id := m.order(rt)
+	line := catalog.Line{ProductID: m.products[0], Quantity: rapid.Int64Range(1, 4).Draw(rt, "quantity")}
+	if rapid.IntRange(0, 9).Draw(rt, "astray") == 0 {
+		line.ProductID = m.products[1]
+	}
+	want, o, now := error(nil), m.orders[id], time.Now()
+	switch {
+	case o != nil && o.state == catalog.Released:
+		want = catalog.ErrReservationReleased
+	case o != nil:
+	case m.drop.DropID == uuid.Nil:
+		want = catalog.ErrNoDrop
+	case line.ProductID != m.products[0]:
+		want = catalog.ErrBadLines
+	case m.closed:
+		want = catalog.ErrDropClosed
+	case now.Before(m.drop.StartsAt) || now.After(m.drop.EndsAt):
+		want = catalog.ErrDropNotOpen
+	case m.stock[m.id].onHand-m.stock[m.id].reserved < line.Quantity:
+		want = catalog.ErrOutOfStock
+	default:
+		o = &modelOrder{state: catalog.Held, lines: map[uuid.UUID]int64{m.id: line.Quantity}}
+		m.orders[id] = o
+		m.stock[m.id].reserved += line.Quantity
+	}
+	for range rapid.IntRange(1, 2).Draw(rt, "times") {
+		got, err := m.s.reserveDrop(rapid.IntRange(0, 1).Draw(rt, "instance"), id, m.id, line)
+		if !errors.Is(err, want) || want == nil && (err != nil || got.State != o.state) {
+			rt.Fatalf("reserve of the drop: %v %v, want %v", got, err, want)
+		}
+	}
+}
+
+func (m *machine) set(rt *rapid.T) {
+	in := setting(m.id, m.products[0], rapid.Int64Range(1, 9).Draw(rt, "quantity"))
+	switch now := time.Now(); rapid.IntRange(0, 5).Draw(rt, "window") {
+	case 0:
+		in.StartsAt = now.Add(time.Hour)
+	case 1:
+		in.EndsAt = now.Add(-time.Hour)
+	}
+	if rapid.IntRange(0, 9).Draw(rt, "astray") == 0 {
+		in.ProductID = m.products[1]
+	}
+	general, drop := m.stock[in.ProductID], m.stock[m.id]
+	var want error
+	switch more := in.Quantity - m.drop.Quantity; {
+	case m.drop.DropID != uuid.Nil && in.ProductID != m.drop.ProductID:
+		want = catalog.ErrBadDrop
+	case in.ProductID != m.products[0]:
+		return // the machine's drop is of the first product
+	case m.closed:
+		want = catalog.ErrDropClosed
+	case more > general.onHand-general.reserved:
+		want = catalog.ErrOutOfStock
+	case -more > drop.onHand-drop.reserved:
+		want = catalog.ErrDropBelowTaken
+	default:
+		m.drop = in
+		m.shift(more)
+	}
+	for range rapid.IntRange(1, 2).Draw(rt, "times") {
+		if _, err := m.s.instances[rapid.IntRange(0, 1).Draw(rt, "instance")].SetDrop(m.s.t.Context(), in); !errors.Is(err, want) {
+			rt.Fatalf("set the drop: %v, want %v", err, want)
+		}
+	}
+}
+
+func (m *machine) close(rt *rapid.T) {
+	var want error
+	switch {
+	case m.drop.DropID == uuid.Nil:
+		want = catalog.ErrNoDrop
+	case !m.closed && rapid.IntRange(0, 2).Draw(rt, "keep") > 0: // or there would be little left to see
+		return
+	case !m.closed:
+		m.closed = true
+		m.shift(m.stock[m.id].reserved - m.stock[m.id].onHand)
+	}
+	for range rapid.IntRange(1, 2).Draw(rt, "times") {
+		if _, err := m.s.close(rapid.IntRange(0, 1).Draw(rt, "instance"), m.id); !errors.Is(err, want) {
+			rt.Fatalf("close the drop: %v, want %v", err, want)
+		}
+	}
+}
+
+// shift moves pieces into the drop, or back, with a line in both ledgers.
+func (m *machine) shift(into int64) {
+	if into == 0 {
+		return
+	}
+	m.stock[m.products[0]].onHand -= into
+	m.stock[m.id].onHand += into
+	m.lines[m.products[0]]++
+	m.lines[m.id]++
+}
+
+// product is whose pool it is.
+func (m *machine) product(pool uuid.UUID) uuid.UUID {
+	if pool == m.id {
+		return m.products[0]
+	}
+	return pool
+}
+
+// sell counts pieces of a pool that were paid, or come back.
+func (m *machine) sell(pool uuid.UUID, quantity int64) {
+	m.stock[pool].onHand -= quantity
+	m.sold[m.product(pool)] += quantity
+	m.lines[pool]++
+	if pool == m.id {
+		m.dropSold += quantity
 	}
 }
 
@@ -154,9 +280,10 @@ func (m *machine) ended(id uuid.UUID) {
 		case catalog.Held:
 			m.stock[p].reserved -= q
 		case catalog.Used:
-			m.stock[p].onHand += q
-			m.sold[p] -= q
-			m.lines[p]++
+			m.sell(p, -q)
+		}
+		if p == m.id && m.closed && o.state != catalog.Released {
+			m.shift(-q)
 		}
 	}
 	o.state = catalog.Released
@@ -176,9 +303,7 @@ func (m *machine) paid(rt *rapid.T) {
 		o.state = catalog.Used
 		for p, q := range o.lines {
 			m.stock[p].reserved -= q
-			m.stock[p].onHand -= q
-			m.sold[p] += q
-			m.lines[p]++
+			m.sell(p, q)
 		}
 	}
 }
@@ -236,7 +361,18 @@ func (m *machine) publish(rt *rapid.T) {
 }
 
 func (m *machine) check(rt *rapid.T) {
-	for _, p := range m.products {
+	pools := m.products
+	if m.drop.DropID != uuid.Nil {
+		pools = append(slices.Clone(pools), m.id)
+		of := m.stock[m.id]
+		want := catalog.Drop{
+			DropID: m.id, ProductID: m.products[0], Quantity: m.drop.Quantity, Sold: m.dropSold, Held: of.reserved, Left: of.onHand - of.reserved, Closed: m.closed,
+		}
+		if got := m.s.stands(m.id); got != want {
+			rt.Fatalf("the drop stands so: %+v, want %+v", got, want)
+		}
+	}
+	for _, p := range pools {
 		if got := m.s.stock(p); got != *m.stock[p] {
 			rt.Fatalf("%s: %v, want %v", p, got, *m.stock[p])
 		}
@@ -249,7 +385,7 @@ func (m *machine) check(rt *rapid.T) {
 		if o := m.orders[id]; o != nil {
 			h := catalog.Hold{OrderID: id, State: o.state, Lines: []catalog.Line{}}
 			for _, p := range slices.SortedFunc(maps.Keys(o.lines), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) {
-				h.Lines = append(h.Lines, catalog.Line{ProductID: p, Quantity: o.lines[p]})
+				h.Lines = append(h.Lines, catalog.Line{ProductID: m.product(p), Quantity: o.lines[p]})
 			}
 			want = append(want, h)
 			if o.state == catalog.Held {

@@ -25,7 +25,7 @@ var (
 	movementCommitted = failpoint.New("catalog.movement.committed")
 )
 
-// The movements that an admin makes; orders make the others.
+// The movements that an admin makes; orders and drops make the others.
 const (
 	KindReceive = "receive" // goods came in
 	KindAdjust  = "adjust"  // a count found more, or less
@@ -45,17 +45,18 @@ type MoveInput struct {
 type Movement struct {
 	ID        uuid.UUID  `json:"id" doc:"The movement's id." example:"0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d"`
 	ProductID uuid.UUID  `json:"product_id" doc:"Whose stock moved." example:"0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d"`
-	Kind      string     `json:"kind" enum:"receive,adjust,damage,sell,restock" doc:"Why it moved." example:"receive"`
+	Kind      string     `json:"kind" enum:"receive,adjust,damage,sell,restock,set_aside,set_back" doc:"Why it moved." example:"receive"`
 	Quantity  int64      `json:"quantity" doc:"How many pieces came, or went if negative." example:"100"`
 	Reason    string     `json:"reason" doc:"What the admin had to say." example:"delivery 2026-0042"`
 	OrderID   *uuid.UUID `json:"order_id,omitempty" doc:"The order that was paid or given up."`
+	DropID    *uuid.UUID `json:"drop_id,omitempty" doc:"The drop that the pieces were set aside for, or came back from."`
 	ActorID   *uuid.UUID `json:"actor_id,omitempty" doc:"The admin."`
 	At        time.Time  `json:"at" doc:"When." example:"2026-01-02T03:00:00Z"`
 }
 
 func movementOf(product uuid.UUID, m db.CatalogStockMovement) Movement {
 	return Movement{
-		ID: m.ID, ProductID: product, Kind: m.Kind, Quantity: m.Quantity, Reason: m.Reason, OrderID: m.OrderID, ActorID: m.ActorID, At: m.At,
+		ID: m.ID, ProductID: product, Kind: m.Kind, Quantity: m.Quantity, Reason: m.Reason, OrderID: m.OrderID, DropID: m.DropID, ActorID: m.ActorID, At: m.At,
 	}
 }
 

@@ -2,7 +2,9 @@ package app_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -170,6 +172,15 @@ func TestOffers(t *testing.T) {
 	t.Parallel()
 
 	s := setup(t)
+	root := s.category
+	below := func(parent uuid.UUID, slug string) uuid.UUID {
+		c, err := s.service().CreateCategory(s.ctx, app.CategoryFields{ParentID: &parent, Slug: slug, Name: slug, NameEn: slug})
+		require.NoError(t, err)
+		return c.ID
+	}
+	shoes := below(root, "shoes")
+	running := below(shoes, "running")
+	s.category = running
 	a, b, hidden := s.product(50), s.product(0), s.product(5)
 	_, err := s.service().ActOnProduct(s.ctx, hidden, "hide", "")
 	require.NoError(t, err)
@@ -181,7 +192,10 @@ func TestOffers(t *testing.T) {
 	offers, err := s.service().Offers(t.Context(), catalog.OffersInput{ProductIDs: []uuid.UUID{b, hidden, uuid.New(), a, draft.ID, b}})
 	require.NoError(t, err)
 	want := func(id uuid.UUID, availability catalog.Availability, onSale bool) catalog.Offer {
-		return catalog.Offer{ProductID: id, Name: "나이키 러닝 운동화", Brand: "나이키", PriceWon: 99_900, Availability: availability, OnSale: onSale}
+		return catalog.Offer{
+			ProductID: id, Name: "나이키 러닝 운동화", Brand: "나이키", PriceWon: 99_900, Availability: availability, OnSale: onSale,
+			CategoryIDs: []uuid.UUID{running, shoes, root}, Tags: []string{"신발", "러닝"},
+		}
 	}
 	require.Equal(t, []catalog.Offer{want(b, catalog.SoldOut, false), want(a, catalog.InStock, true)}, offers.Items)
 
@@ -190,4 +204,42 @@ func TestOffers(t *testing.T) {
 	offers, err = s.service().Offers(t.Context(), catalog.OffersInput{})
 	require.NoError(t, err)
 	require.Empty(t, offers.Items)
+}
+
+func TestOffersStandInTheTree(t *testing.T) {
+	t.Parallel()
+
+	var trees atomic.Int64
+	s := watched(t, func(sql string) {
+		if strings.Contains(sql, "name: Categories ") {
+			trees.Add(1)
+		}
+	})
+	product := s.product(5)
+	above := func(instance int) []uuid.UUID {
+		t.Helper()
+		offers, err := s.instances[instance].Offers(t.Context(), catalog.OffersInput{ProductIDs: []uuid.UUID{product}})
+		require.NoError(t, err)
+		return offers.Items[0].CategoryIDs
+	}
+	for range 2 {
+		require.Equal(t, []uuid.UUID{s.category}, above(0))
+		require.Equal(t, []uuid.UUID{s.category}, above(1))
+	}
+	trees.Store(0)
+	for range 20 {
+		above(0)
+	}
+	require.LessOrEqual(t, trees.Load(), int64(10), "the tree is read once a second, whatever is asked")
+
+	// A category that was made on another instance a moment ago is not in this one's tree.
+	young, err := s.instances[1].CreateCategory(s.ctx, app.CategoryFields{ParentID: &s.category, Slug: "young", Name: "새것", NameEn: "Young"})
+	require.NoError(t, err)
+	p, err := s.service().ManagedProduct(s.ctx, product)
+	require.NoError(t, err)
+	_, err = s.instances[1].EditProduct(s.ctx, product, p.ETag(), func(f *app.Fields) { f.CategoryID = young.ID })
+	require.NoError(t, err)
+	for instance := range 2 {
+		require.Equal(t, []uuid.UUID{young.ID, s.category}, above(instance))
+	}
 }

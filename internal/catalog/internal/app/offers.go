@@ -3,10 +3,12 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/catalog/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
 )
 
@@ -37,7 +39,8 @@ func (s *Service) Offers(ctx context.Context, in catalog.OffersInput) (catalog.O
 	return offers, nil
 }
 
-// flyOffers reads the products of one flight with one statement, and gives everybody all of them: nobody may change the map.
+// flyOffers reads the products of one flight with one statement, and gives everybody all of them: nobody may change the map,
+// nor what is in it.
 func (s *Service) flyOffers(ctx context.Context, asked [][]uuid.UUID) ([]batch.Result[map[uuid.UUID]catalog.Offer], error) {
 	wanted := make(map[uuid.UUID]bool, len(asked))
 	var ids []uuid.UUID
@@ -53,11 +56,16 @@ func (s *Service) flyOffers(ctx context.Context, asked [][]uuid.UUID) ([]batch.R
 	if err != nil {
 		return nil, fmt.Errorf("read offers: %w", err)
 	}
+	categories, err := s.categoriesOf(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
 	found := make(map[uuid.UUID]catalog.Offer, len(rows))
 	for _, r := range rows {
 		found[r.ID] = catalog.Offer{
 			ProductID: r.ID, Name: r.Name, Brand: r.Brand, ImageURL: deref(r.ImageUrl), PriceWon: r.PriceWon,
 			LimitPerCustomer: int(r.LimitPerCustomer), Availability: availabilityOf(r.Available, r.LowAt), OnSale: !r.SaleStopped,
+			CategoryIDs: categories.above(r.CategoryID), Tags: r.Tags,
 		}
 	}
 	results := make([]batch.Result[map[uuid.UUID]catalog.Offer], len(asked))
@@ -65,4 +73,19 @@ func (s *Service) flyOffers(ctx context.Context, asked [][]uuid.UUID) ([]batch.R
 		results[i].Out = found
 	}
 	return results, nil
+}
+
+// categoriesOf returns a tree in which every product's category stands. It is the one that this process has, at most a second old, and
+// read again where a product's category is younger still.
+func (s *Service) categoriesOf(ctx context.Context, rows []db.OffersOfRow) (*tree, error) {
+	categories, err := s.categories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	younger := func(r db.OffersOfRow) bool { return categories.nodes[r.CategoryID] == nil }
+	if slices.ContainsFunc(rows, younger) {
+		s.trees.Invalidate(struct{}{})
+		return s.categories(ctx)
+	}
+	return categories, nil
 }

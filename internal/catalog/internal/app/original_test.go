@@ -204,3 +204,78 @@ func TestHeldIsNotForSale(t *testing.T) {
 	_, err = s.reserve(1, uuid.New(), catalog.Line{ProductID: product, Quantity: 2})
 	require.NoError(t, err)
 }
+
+// original 22: the lock did not span what it was for, so that a pre-order sold more than it had, and a double click two to one.
+//
+// original 25: nothing was set aside for it, so that ordinary orders ate it.
+func TestAPreOrderSellsWhatItHas(t *testing.T) {
+	t.Parallel()
+
+	const pieces = 40
+	s := setup(t)
+	product := s.product(100)
+	drop := s.drop(product, pieces)
+	var held, refused, ordinary atomic.Int64
+	var wg sync.WaitGroup
+	count := func(err error, had *atomic.Int64) {
+		switch {
+		case err == nil:
+			had.Add(1)
+		case errors.Is(err, catalog.ErrOutOfStock):
+			refused.Add(1)
+		default:
+			t.Error(err)
+		}
+	}
+	line := catalog.Line{ProductID: product, Quantity: 1}
+	for i := range 10 * pieces {
+		order := uuid.New()
+		for click := range 2 { // each clicks twice, and is one order
+			wg.Go(func() {
+				_, err := s.reserveDrop(i+click, order, drop, line)
+				if click == 0 {
+					count(err, &held)
+				}
+			})
+		}
+		if i%2 == 0 {
+			wg.Go(func() {
+				_, err := s.reserve(i/2, uuid.New(), line)
+				count(err, &ordinary)
+			})
+		}
+	}
+	wg.Wait()
+	require.EqualValues(t, pieces, held.Load())
+	require.EqualValues(t, 100-pieces, ordinary.Load())
+	require.EqualValues(t, 10*pieces+5*pieces-100, refused.Load())
+	require.Equal(t, stock{pieces, pieces}, s.stock(drop))
+	require.Equal(t, stock{100 - pieces, 100 - pieces}, s.stock(product))
+	s.sound()
+}
+
+// original 25: its quantity could be lowered below what was taken.
+func TestAPreOrderIsNotLoweredBelowWhatIsTaken(t *testing.T) {
+	t.Parallel()
+
+	s := setup(t)
+	product := s.product(10)
+	drop := s.drop(product, 10)
+	sold, held := uuid.New(), uuid.New()
+	for _, order := range []uuid.UUID{sold, held} {
+		_, err := s.reserveDrop(0, order, drop, catalog.Line{ProductID: product, Quantity: 3})
+		require.NoError(t, err)
+	}
+	s.use(sold)
+	_, err := s.service().SetDrop(t.Context(), setting(drop, product, 5))
+	require.ErrorIs(t, err, catalog.ErrDropBelowTaken)
+	require.Equal(t, catalog.Drop{DropID: drop, ProductID: product, Quantity: 10, Sold: 3, Held: 3, Left: 4}, s.stands(drop))
+	_, err = s.service().SetDrop(t.Context(), setting(drop, product, 6))
+	require.NoError(t, err)
+	require.Equal(t, catalog.Drop{DropID: drop, ProductID: product, Quantity: 6, Sold: 3, Held: 3}, s.stands(drop))
+	require.NoError(t, s.release(0, held))
+	_, err = s.service().SetDrop(t.Context(), setting(drop, product, 3))
+	require.NoError(t, err)
+	require.Equal(t, stock{7, 0}, s.stock(product))
+	s.sound()
+}

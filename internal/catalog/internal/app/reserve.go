@@ -27,17 +27,19 @@ var (
 // order is what an order asks for: each product once, sorted.
 type order struct {
 	id    uuid.UUID
+	drop  uuid.UUID // zero: it is of general stock
 	lines []line
 }
 
 type line struct {
 	product  uuid.UUID
+	pool     uuid.UUID // the drop's, or else the product's
 	quantity int64
 	at       []int // where it stands in the request
 }
 
 // linesOf merges lines of the same product, so that they are checked together against what is left of it.
-func linesOf(lines []catalog.Line) ([]line, error) {
+func linesOf(lines []catalog.Line, drop uuid.UUID) ([]line, error) {
 	if len(lines) == 0 || len(lines) > maxProducts {
 		return nil, catalog.ErrBadLines
 	}
@@ -51,7 +53,7 @@ func linesOf(lines []catalog.Line) ([]line, error) {
 		if !ok {
 			n = len(merged)
 			of[l.ProductID] = n
-			merged = append(merged, line{product: l.ProductID})
+			merged = append(merged, line{product: l.ProductID, pool: l.ProductID})
 		}
 		m := &merged[n]
 		if m.quantity > math.MaxInt64-l.Quantity {
@@ -60,18 +62,26 @@ func linesOf(lines []catalog.Line) ([]line, error) {
 		m.quantity += l.Quantity
 		m.at = append(m.at, i)
 	}
+	if drop != uuid.Nil {
+		if len(merged) != 1 {
+			return nil, errNotOfDrop
+		}
+		merged[0].pool = drop
+	}
 	slices.SortFunc(merged, func(a, b line) int { return bytes.Compare(a.product[:], b.product[:]) })
 	return merged, nil
 }
 
+var errNotOfDrop = catalog.ErrBadLines.WithDetail("an order of a drop is of the drop's product alone")
+
 func pointer(i int) string { return "/items/" + strconv.Itoa(i) }
 
 // outOfStock names the lines that cannot be had, with how much is left of each, roughly.
-func outOfStock(short []line, left func(product uuid.UUID) catalog.Availability) error {
+func outOfStock(short []line, left func(line) catalog.Availability) error {
 	var fields []fault.Field
 	for _, l := range short {
 		for _, i := range l.at {
-			fields = append(fields, fault.Field{Pointer: pointer(i), Detail: fmt.Sprintf("%s: %s", l.product, left(l.product))})
+			fields = append(fields, fault.Field{Pointer: pointer(i), Detail: fmt.Sprintf("%s: %s", l.product, left(l))})
 		}
 	}
 	slices.SortFunc(fields, func(a, b fault.Field) int {
@@ -85,31 +95,31 @@ func outOfStock(short []line, left func(product uuid.UUID) catalog.Availability)
 
 // Check implements [catalog.Stock].
 func (s *Service) Check(_ context.Context, in catalog.CheckInput) (catalog.Checked, error) {
-	lines, err := linesOf(in.Lines)
+	lines, err := linesOf(in.Lines, in.DropID)
 	if err != nil {
 		return catalog.Checked{}, err
 	}
 	var short []line
 	left := map[uuid.UUID]catalog.Availability{}
 	for _, l := range lines {
-		if pool, known := s.scarce.look(l.product); known && pool.left < l.quantity {
+		if pool, known := s.scarce.look(l.pool); known && pool.left < l.quantity {
 			short = append(short, l)
-			left[l.product] = availabilityOf(pool.left, pool.lowAt)
+			left[l.pool] = availabilityOf(pool.left, pool.lowAt)
 		}
 	}
 	if len(short) > 0 {
-		return catalog.Checked{}, outOfStock(short, func(product uuid.UUID) catalog.Availability { return left[product] })
+		return catalog.Checked{}, outOfStock(short, func(l line) catalog.Availability { return left[l.pool] })
 	}
 	return catalog.Checked{}, nil
 }
 
 // Reserve implements [catalog.Stock]. Reservations of the same goods share transactions: see flyReserve.
 func (s *Service) Reserve(ctx context.Context, in catalog.ReserveInput) (catalog.Reservation, error) {
-	lines, err := linesOf(in.Lines)
+	lines, err := linesOf(in.Lines, in.DropID)
 	if err != nil {
 		return catalog.Reservation{}, err
 	}
-	reservation, err := s.reserves.Do(ctx, shardOf(lines[0].product), order{id: in.OrderID, lines: lines})
+	reservation, err := s.reserves.Do(ctx, shardOf(lines[0].pool), order{id: in.OrderID, drop: in.DropID, lines: lines})
 	return reservation, busy(err)
 }
 
@@ -162,11 +172,18 @@ func (s *Service) reserve(ctx context.Context, conn *pgxpool.Conn, orders []orde
 			results[i] = standing(o.id, state)
 			continue
 		}
-		missing := func(l line) bool { return left[l.product] < l.quantity }
+		if results[i].Err = barred(known, o); results[i].Err != nil {
+			continue
+		}
+		// The pool of a drop is nothing to an order that asks for it as if it were a product.
+		missing := func(l line) bool { return left[l.pool] < l.quantity || known.Pools[l.pool].ProductID != l.product }
 		if slices.ContainsFunc(o.lines, missing) {
 			short := slices.DeleteFunc(slices.Clone(o.lines), func(l line) bool { return !missing(l) })
-			results[i].Err = outOfStock(short, func(product uuid.UUID) catalog.Availability {
-				return availabilityOf(left[product], known.Pools[product].LowAt)
+			results[i].Err = outOfStock(short, func(l line) catalog.Availability {
+				if known.Pools[l.pool].ProductID != l.product {
+					return catalog.SoldOut
+				}
+				return availabilityOf(left[l.pool], known.Pools[l.pool].LowAt)
 			})
 			refused = append(refused, i)
 			continue
@@ -174,15 +191,15 @@ func (s *Service) reserve(ctx context.Context, conn *pgxpool.Conn, orders []orde
 		results[i] = standing(o.id, string(catalog.Held))
 		w.OrderIds = append(w.OrderIds, o.id)
 		for _, l := range o.lines {
-			left[l.product] -= l.quantity
-			w.LineOrderIds, w.PoolIds = append(w.LineOrderIds, o.id), append(w.PoolIds, l.product)
+			left[l.pool] -= l.quantity
+			w.LineOrderIds, w.PoolIds = append(w.LineOrderIds, o.id), append(w.PoolIds, l.pool)
 			w.ProductIds, w.Quantities = append(w.ProductIds, l.product), append(w.Quantities, l.quantity)
 		}
 	}
 	if len(w.OrderIds) > 0 {
 		var marks db.Marks
 		for id, p := range known.Pools {
-			if availabilityOf(p.OnHand-p.Reserved, p.LowAt) != availabilityOf(left[id], p.LowAt) {
+			if id == p.ProductID && availabilityOf(p.OnHand-p.Reserved, p.LowAt) != availabilityOf(left[id], p.LowAt) {
 				marks.Add(p.ProductID, 0)
 			}
 		}
@@ -202,20 +219,44 @@ func (s *Service) reserve(ctx context.Context, conn *pgxpool.Conn, orders []orde
 	return results, nil
 }
 
+// barred says why an order cannot have of its drop, whatever is left of it.
+func barred(known db.Boarded, o order) error {
+	if o.drop == uuid.Nil {
+		return nil
+	}
+	gate, exists := known.Drops[o.drop]
+	pool, locked := known.Pools[o.drop] // one that was made after the lock is not there yet
+	switch {
+	case !exists || !locked:
+		return catalog.ErrNoDrop
+	case pool.ProductID != o.lines[0].product:
+		return errNotOfDrop
+	case gate.Closed:
+		return catalog.ErrDropClosed
+	case !gate.Open:
+		return catalog.ErrDropNotOpen
+	}
+	return nil
+}
+
 func (s *Service) boardReserve(ctx context.Context, conn *pgxpool.Conn, orders []order) (db.Boarded, error) {
 	ids := make([]uuid.UUID, len(orders))
 	wanted := make(map[uuid.UUID]bool, len(orders))
-	products := make([]uuid.UUID, 0, len(orders))
+	pools := make([]uuid.UUID, 0, len(orders))
+	var drops []uuid.UUID
 	for i, o := range orders {
 		ids[i] = o.id
+		if o.drop != uuid.Nil && !slices.Contains(drops, o.drop) {
+			drops = append(drops, o.drop)
+		}
 		for _, l := range o.lines {
-			if !wanted[l.product] {
-				wanted[l.product] = true
-				products = append(products, l.product)
+			if !wanted[l.pool] {
+				wanted[l.pool] = true
+				pools = append(pools, l.pool)
 			}
 		}
 	}
-	return s.sql.BoardReserve(ctx, conn.Conn(), ids, products)
+	return s.sql.BoardReserve(ctx, conn.Conn(), ids, pools, drops)
 }
 
 // overtaken looks up the orders that were to be written, as some of them were settled by somebody else between the two round

@@ -11,10 +11,10 @@ import (
 
 const (
 	scarceBelow = 1000   // pieces: of what there is plenty, nothing is certain a moment later
-	maxScarce   = 50_000 // products that are remembered
+	maxScarce   = 50_000 // pools that are remembered
 )
 
-// scarce remembers what this process last saw of products that are running out, for a second. It saves the database from
+// scarce remembers what this process last saw of pools that are running out, for a second. It saves the database from
 // the crowd that comes after the last piece; at worst it sends somebody away a second too long.
 type scarce struct {
 	clock clock.Clock
@@ -31,21 +31,21 @@ func newScarce(c clock.Clock) *scarce {
 	return &scarce{clock: c, seen: map[uuid.UUID]sighting{}}
 }
 
-// look returns what is left of a product, if that was seen within the last second.
-func (s *scarce) look(product uuid.UUID) (sighting, bool) {
+// look returns what is left of a pool, if that was seen within the last second.
+func (s *scarce) look(pool uuid.UUID) (sighting, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	seen, ok := s.seen[product]
+	seen, ok := s.seen[pool]
 	return seen, ok && s.clock().Before(seen.until)
 }
 
 // note keeps what is left. Stock that comes back in this process is noted too, so it is on sale at once.
-func (s *scarce) note(product uuid.UUID, left, lowAt int64) {
+func (s *scarce) note(pool uuid.UUID, left, lowAt int64) {
 	now := s.clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if left >= scarceBelow {
-		delete(s.seen, product)
+		delete(s.seen, pool)
 		return
 	}
 	if len(s.seen) >= maxScarce {
@@ -58,5 +58,5 @@ func (s *scarce) note(product uuid.UUID, left, lowAt int64) {
 			return
 		}
 	}
-	s.seen[product] = sighting{left: left, lowAt: lowAt, until: now.Add(freshness)}
+	s.seen[pool] = sighting{left: left, lowAt: lowAt, until: now.Add(freshness)}
 }

@@ -108,8 +108,10 @@ type decision struct {
 // latecomers change nothing.
 func (s *Service) decide(known db.Holds, asked []settlement) decision {
 	d := decision{
-		Settled: db.Settled{At: s.clock(), States: map[uuid.UUID]string{}, OnHand: map[uuid.UUID]int64{}, Reserved: map[uuid.UUID]int64{}},
-		pools:   map[uuid.UUID]db.Pool{},
+		Settled: db.Settled{
+			At: s.clock(), States: map[uuid.UUID]string{}, OnHand: map[uuid.UUID]int64{}, Reserved: map[uuid.UUID]int64{}, Returned: map[uuid.UUID]int64{},
+		},
+		pools: map[uuid.UUID]db.Pool{},
 	}
 	sold := map[uuid.UUID]int64{}
 	dead := map[uuid.UUID]bool{}
@@ -131,11 +133,13 @@ func (s *Service) decide(known db.Holds, asked []settlement) decision {
 			known.States[a.order], d.States[a.order] = string(catalog.Released), string(catalog.Released)
 			for _, l := range known.Lines[a.order] {
 				d.move(l, "", 0, -l.Quantity)
+				d.passOn(l, known.Closed)
 			}
 		case state == string(catalog.Used) && a.action == actionRelease:
 			known.States[a.order], d.States[a.order] = string(catalog.Released), string(catalog.Released)
 			for _, l := range known.Lines[a.order] {
 				d.move(l, "restock", l.Quantity, 0)
+				d.passOn(l, known.Closed)
 				sold[l.ProductID] -= l.Quantity
 			}
 		case state == string(catalog.Released) && a.action == actionUse:
@@ -149,7 +153,7 @@ func (s *Service) decide(known db.Holds, asked []settlement) decision {
 		after.OnHand += d.OnHand[id]
 		after.Reserved += d.Reserved[id]
 		d.pools[id] = after
-		changed := availabilityOf(before.OnHand-before.Reserved, before.LowAt) != availabilityOf(after.OnHand-after.Reserved, after.LowAt)
+		changed := id == before.ProductID && availabilityOf(before.OnHand-before.Reserved, before.LowAt) != availabilityOf(after.OnHand-after.Reserved, after.LowAt)
 		if p := before.ProductID; !marked[p] && (changed || sold[p] != 0) {
 			marked[p] = true
 			d.Marks.Add(p, sold[p])
@@ -162,20 +166,28 @@ func (s *Service) decide(known db.Holds, asked []settlement) decision {
 func (d *decision) move(l db.Line, kind string, onHand, reserved int64) {
 	d.OnHand[l.PoolID] += onHand
 	d.Reserved[l.PoolID] += reserved
-	if onHand == 0 {
-		return
+	if onHand != 0 {
+		d.Movements.Add(l.PoolID, kind, onHand, l.OrderID, uuid.Nil)
 	}
-	m := &d.Movements
-	m.Ids, m.PoolIds = append(m.Ids, uuid.Must(uuid.NewV7())), append(m.PoolIds, l.PoolID)
-	m.Kinds, m.Quantities, m.OrderIds = append(m.Kinds, kind), append(m.Quantities, onHand), append(m.OrderIds, l.OrderID)
 }
 
-// noteAll remembers what is left in general stock; what is in a drop's pool is not the product's.
+// passOn moves what came back to a drop on to general stock, if the drop is closed. The drop's ledger tells both, so that what was sold
+// of it stands there whatever becomes of it.
+func (d *decision) passOn(l db.Line, closed map[uuid.UUID]bool) {
+	if !closed[l.PoolID] {
+		return
+	}
+	d.OnHand[l.PoolID] -= l.Quantity
+	d.OnHand[l.ProductID] += l.Quantity
+	d.Reserved[l.ProductID] += 0 // it is one of the pools that change
+	d.Returned[l.PoolID] += l.Quantity
+	d.Movements.Shift(l.ProductID, l.PoolID, -l.Quantity)
+}
+
+// noteAll remembers what is left of the pools.
 func (s *Service) noteAll(pools map[uuid.UUID]db.Pool) {
 	for id, p := range pools {
-		if id == p.ProductID {
-			s.scarce.note(id, p.OnHand-p.Reserved, p.LowAt)
-		}
+		s.scarce.note(id, p.OnHand-p.Reserved, p.LowAt)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,7 @@ type tree struct {
 	etag     string
 	nodes    map[uuid.UUID]*Category
 	parents  map[uuid.UUID]uuid.UUID
+	lines    map[uuid.UUID][]uuid.UUID // of each category: itself, and all above it
 	bySlug   map[string]uuid.UUID
 	children map[uuid.UUID][]uuid.UUID
 	roots    []uuid.UUID
@@ -45,12 +47,13 @@ func newTrees() *otter.Cache[struct{}, *tree] {
 	})
 }
 
-// categories returns the tree, at most a second old.
+// categories returns the tree, at most a second old. It is read with a connection of the flights', as offers need it too: they are made
+// however busy the module's own pool is.
 func (s *Service) categories(ctx context.Context) (*tree, error) {
 	return s.trees.Get(ctx, struct{}{}, otter.LoaderFunc[struct{}, *tree](func(ctx context.Context, _ struct{}) (*tree, error) {
 		ctx, cancel := apart(ctx)
 		defer cancel()
-		rows, err := s.sql.Categories(ctx, s.pool)
+		rows, err := s.sql.Categories(ctx, s.flying)
 		if err != nil {
 			return nil, fmt.Errorf("read categories: %w", err)
 		}
@@ -65,7 +68,7 @@ func apart(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func plant(rows []db.CatalogCategory) (*tree, error) {
 	t := &tree{
-		nodes: map[uuid.UUID]*Category{}, parents: map[uuid.UUID]uuid.UUID{},
+		nodes: map[uuid.UUID]*Category{}, parents: map[uuid.UUID]uuid.UUID{}, lines: map[uuid.UUID][]uuid.UUID{},
 		bySlug: map[string]uuid.UUID{}, children: map[uuid.UUID][]uuid.UUID{},
 	}
 	for _, r := range rows {
@@ -85,12 +88,37 @@ func plant(rows []db.CatalogCategory) (*tree, error) {
 			parent.Children = append(parent.Children, t.nodes[r.ID])
 		}
 	}
+	for id := range t.nodes {
+		t.lines[id] = t.climb(id)
+	}
 	var err error
 	if t.body, err = web.Encode(shown); err != nil {
 		return nil, fmt.Errorf("encode categories: %w", err)
 	}
 	t.etag = web.ETag(json.RawMessage(t.body.Bytes()))
 	return t, nil
+}
+
+// climb goes from a category up to its root.
+func (t *tree) climb(id uuid.UUID) []uuid.UUID {
+	line := []uuid.UUID{id}
+	for range len(t.nodes) { // the database admits no cycle, and a reader must not hang on one
+		parent, ok := t.parents[id]
+		if !ok {
+			break
+		}
+		line = append(line, parent)
+		id = parent
+	}
+	return slices.Clip(line)
+}
+
+// above returns the category and all above it, nearest first. Nobody may change the slice.
+func (t *tree) above(id uuid.UUID) []uuid.UUID {
+	if line, ok := t.lines[id]; ok {
+		return line
+	}
+	return []uuid.UUID{id}
 }
 
 // find reads a category from what somebody wrote: its id or its slug.

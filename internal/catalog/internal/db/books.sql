@@ -154,3 +154,47 @@ SELECT count(*) FROM catalog.product_marks;
 -- name: MarksOverdue :many
 SELECT product_id, min(marked_at)::timestamptz AS marked_at FROM catalog.product_marks
 WHERE marked_at < clock_timestamp() - interval '1 minute' GROUP BY product_id ORDER BY 1 LIMIT @row_limit;
+
+-- name: DropCount :one
+SELECT count(*) FROM catalog.drops;
+
+-- name: DropsOff :many
+-- Of the drops that are open, and of those of which something moved since.
+SELECT o.id, o.known, o.quantity, o.on_hand, o.sold, o.returned
+FROM (
+    SELECT d.id, ((p.product_id = d.product_id) IS TRUE)::boolean AS known, d.quantity, coalesce(p.on_hand, 0)::bigint AS on_hand,
+           (SELECT coalesce(-sum(m.quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = d.id AND m.kind IN ('sell', 'restock'))::bigint AS sold,
+           d.returned
+    FROM catalog.drops d
+    LEFT JOIN catalog.pools p ON p.id = d.id AND p.drop_id = d.id
+    WHERE NOT d.closed OR EXISTS (SELECT FROM catalog.stock_movements m WHERE m.pool_id = d.id AND m.id >= @since::uuid)
+    UNION ALL
+    SELECT p.id, false, 0, p.on_hand, 0, 0
+    FROM catalog.pools p
+    WHERE p.drop_id IS NOT NULL AND NOT EXISTS (SELECT FROM catalog.drops d WHERE d.id = p.id)
+) o
+WHERE NOT o.known OR o.quantity <> o.on_hand + o.sold + o.returned
+ORDER BY o.id
+LIMIT @row_limit;
+
+-- name: DropsNotEmptied :many
+SELECT d.id, p.on_hand, p.reserved
+FROM catalog.drops d
+JOIN catalog.pools p ON p.id = d.id
+WHERE d.closed AND p.on_hand <> p.reserved
+ORDER BY d.id
+LIMIT @row_limit;
+
+-- name: ShiftsOff :many
+-- Of the drops that have taken or given back something since.
+SELECT m.drop_id::uuid AS id, coalesce(sum(m.quantity) FILTER (WHERE m.pool_id = m.drop_id), 0)::bigint AS came,
+       coalesce(-sum(m.quantity) FILTER (WHERE m.pool_id = d.product_id), 0)::bigint AS went,
+       (count(*) FILTER (WHERE m.pool_id <> m.drop_id AND m.pool_id IS DISTINCT FROM d.product_id))::bigint AS astray
+FROM catalog.stock_movements m
+LEFT JOIN catalog.drops d ON d.id = m.drop_id
+WHERE m.drop_id IN (SELECT n.drop_id FROM catalog.stock_movements n WHERE n.drop_id IS NOT NULL AND n.id >= @since::uuid)
+GROUP BY m.drop_id
+HAVING coalesce(sum(m.quantity) FILTER (WHERE m.pool_id = m.drop_id), 0) <> coalesce(-sum(m.quantity) FILTER (WHERE m.pool_id = d.product_id), 0)
+    OR count(*) FILTER (WHERE m.pool_id <> m.drop_id AND m.pool_id IS DISTINCT FROM d.product_id) > 0
+ORDER BY 1
+LIMIT @row_limit;

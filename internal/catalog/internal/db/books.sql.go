@@ -12,6 +12,113 @@ import (
 	"github.com/google/uuid"
 )
 
+const dropCount = `-- name: DropCount :one
+SELECT count(*) FROM catalog.drops
+`
+
+func (q *Queries) DropCount(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, dropCount)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const dropsNotEmptied = `-- name: DropsNotEmptied :many
+SELECT d.id, p.on_hand, p.reserved
+FROM catalog.drops d
+JOIN catalog.pools p ON p.id = d.id
+WHERE d.closed AND p.on_hand <> p.reserved
+ORDER BY d.id
+LIMIT $1
+`
+
+type DropsNotEmptiedRow struct {
+	ID       uuid.UUID
+	OnHand   int64
+	Reserved int64
+}
+
+func (q *Queries) DropsNotEmptied(ctx context.Context, db DBTX, rowLimit int32) ([]DropsNotEmptiedRow, error) {
+	rows, err := db.Query(ctx, dropsNotEmptied, rowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DropsNotEmptiedRow{}
+	for rows.Next() {
+		var i DropsNotEmptiedRow
+		if err := rows.Scan(&i.ID, &i.OnHand, &i.Reserved); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const dropsOff = `-- name: DropsOff :many
+SELECT o.id, o.known, o.quantity, o.on_hand, o.sold, o.returned
+FROM (
+    SELECT d.id, ((p.product_id = d.product_id) IS TRUE)::boolean AS known, d.quantity, coalesce(p.on_hand, 0)::bigint AS on_hand,
+           (SELECT coalesce(-sum(m.quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = d.id AND m.kind IN ('sell', 'restock'))::bigint AS sold,
+           d.returned
+    FROM catalog.drops d
+    LEFT JOIN catalog.pools p ON p.id = d.id AND p.drop_id = d.id
+    WHERE NOT d.closed OR EXISTS (SELECT FROM catalog.stock_movements m WHERE m.pool_id = d.id AND m.id >= $1::uuid)
+    UNION ALL
+    SELECT p.id, false, 0, p.on_hand, 0, 0
+    FROM catalog.pools p
+    WHERE p.drop_id IS NOT NULL AND NOT EXISTS (SELECT FROM catalog.drops d WHERE d.id = p.id)
+) o
+WHERE NOT o.known OR o.quantity <> o.on_hand + o.sold + o.returned
+ORDER BY o.id
+LIMIT $2
+`
+
+type DropsOffParams struct {
+	Since    uuid.UUID
+	RowLimit int32
+}
+
+type DropsOffRow struct {
+	ID       uuid.UUID
+	Known    bool
+	Quantity int64
+	OnHand   int64
+	Sold     int64
+	Returned int64
+}
+
+// Of the drops that are open, and of those of which something moved since.
+func (q *Queries) DropsOff(ctx context.Context, db DBTX, arg DropsOffParams) ([]DropsOffRow, error) {
+	rows, err := db.Query(ctx, dropsOff, arg.Since, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DropsOffRow{}
+	for rows.Next() {
+		var i DropsOffRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Known,
+			&i.Quantity,
+			&i.OnHand,
+			&i.Sold,
+			&i.Returned,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const heldBefore = `-- name: HeldBefore :many
 SELECT order_id FROM catalog.reservations WHERE state = 'held' AND order_id < $1 ORDER BY order_id DESC LIMIT $2
 `
@@ -435,6 +542,58 @@ func (q *Queries) SettlementsWaiting(ctx context.Context, db DBTX) (int64, error
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const shiftsOff = `-- name: ShiftsOff :many
+SELECT m.drop_id::uuid AS id, coalesce(sum(m.quantity) FILTER (WHERE m.pool_id = m.drop_id), 0)::bigint AS came,
+       coalesce(-sum(m.quantity) FILTER (WHERE m.pool_id = d.product_id), 0)::bigint AS went,
+       (count(*) FILTER (WHERE m.pool_id <> m.drop_id AND m.pool_id IS DISTINCT FROM d.product_id))::bigint AS astray
+FROM catalog.stock_movements m
+LEFT JOIN catalog.drops d ON d.id = m.drop_id
+WHERE m.drop_id IN (SELECT n.drop_id FROM catalog.stock_movements n WHERE n.drop_id IS NOT NULL AND n.id >= $1::uuid)
+GROUP BY m.drop_id
+HAVING coalesce(sum(m.quantity) FILTER (WHERE m.pool_id = m.drop_id), 0) <> coalesce(-sum(m.quantity) FILTER (WHERE m.pool_id = d.product_id), 0)
+    OR count(*) FILTER (WHERE m.pool_id <> m.drop_id AND m.pool_id IS DISTINCT FROM d.product_id) > 0
+ORDER BY 1
+LIMIT $2
+`
+
+type ShiftsOffParams struct {
+	Since    uuid.UUID
+	RowLimit int32
+}
+
+type ShiftsOffRow struct {
+	ID     uuid.UUID
+	Came   int64
+	Went   int64
+	Astray int64
+}
+
+// Of the drops that have taken or given back something since.
+func (q *Queries) ShiftsOff(ctx context.Context, db DBTX, arg ShiftsOffParams) ([]ShiftsOffRow, error) {
+	rows, err := db.Query(ctx, shiftsOff, arg.Since, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ShiftsOffRow{}
+	for rows.Next() {
+		var i ShiftsOffRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Came,
+			&i.Went,
+			&i.Astray,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const soldOffLedger = `-- name: SoldOffLedger :many

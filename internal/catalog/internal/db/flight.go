@@ -26,16 +26,27 @@ type Line = CatalogReservationLine
 // Boarded is what a flight of new reservations knows.
 type Boarded struct {
 	Pools  map[uuid.UUID]Pool
+	Drops  map[uuid.UUID]DropGatesRow
 	States map[uuid.UUID]string // of the orders that are known already
 }
 
 // BoardReserve begins a transaction and locks the pools, in one round trip. The orders are looked up after that: an order
-// has the same pools each time it is asked for, so whoever reserved it before has let go of them by then.
-func (q *Queries) BoardReserve(ctx context.Context, conn Sender, orders, pools []uuid.UUID) (Boarded, error) {
-	known := Boarded{Pools: make(map[uuid.UUID]Pool, len(pools)), States: map[uuid.UUID]string{}}
+// has the same pools each time it is asked for, so whoever reserved it before has let go of them by then. So are the drops among the
+// pools, if there are any: they are as they are, and open by the clock, now that nobody else can have their pools.
+func (q *Queries) BoardReserve(ctx context.Context, conn Sender, orders, pools, drops []uuid.UUID) (Boarded, error) {
+	known := Boarded{Pools: make(map[uuid.UUID]Pool, len(pools)), Drops: map[uuid.UUID]DropGatesRow{}, States: map[uuid.UUID]string{}}
 	b := &pgx.Batch{}
 	b.Queue("begin")
 	b.Queue(lockPools, pools).Query(func(rows pgx.Rows) error { return readPools(rows, known.Pools) })
+	if len(drops) > 0 {
+		b.Queue(dropGates, drops).Query(func(rows pgx.Rows) error {
+			gates, err := pgx.CollectRows(rows, pgx.RowToStructByPos[DropGatesRow])
+			for _, g := range gates {
+				known.Drops[g.ID] = g
+			}
+			return err
+		})
+	}
 	b.Queue(reservationsOf, orders).Query(func(rows pgx.Rows) error { return readStates(rows, known.States) })
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return Boarded{}, fmt.Errorf("lock pools: %w", err)
@@ -79,15 +90,17 @@ func (q *Queries) LandReserve(ctx context.Context, conn Sender, w ReserveParams,
 type Holds struct {
 	States map[uuid.UUID]string // of the orders that have a reservation
 	Pools  map[uuid.UUID]Pool
+	Closed map[uuid.UUID]bool   // drops, of those of the orders
 	Lines  map[uuid.UUID][]Line // by order
 }
 
 // BoardSettle locks the orders' reservations and their pools, in one round trip.
 func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders []uuid.UUID) (Holds, error) {
-	known := Holds{States: map[uuid.UUID]string{}, Pools: map[uuid.UUID]Pool{}, Lines: map[uuid.UUID][]Line{}}
+	known := Holds{States: map[uuid.UUID]string{}, Pools: map[uuid.UUID]Pool{}, Closed: map[uuid.UUID]bool{}, Lines: map[uuid.UUID][]Line{}}
 	b := &pgx.Batch{}
 	b.Queue(lockReservations, orders).Query(func(rows pgx.Rows) error { return readStates(rows, known.States) })
 	b.Queue(lockPoolsOfOrders, orders).Query(func(rows pgx.Rows) error { return readPools(rows, known.Pools) })
+	b.Queue(closedDropsOfOrders, orders).Query(func(rows pgx.Rows) error { return readIDs(rows, known.Closed) })
 	b.Queue(linesOfOrders, orders).Query(func(rows pgx.Rows) error {
 		lines, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Line])
 		for _, l := range lines {
@@ -108,7 +121,8 @@ type Settled struct {
 	Tombstones []uuid.UUID          // orders that give up before they held anything
 	OnHand     map[uuid.UUID]int64  // changes, by pool
 	Reserved   map[uuid.UUID]int64
-	Movements  InsertOrderMovementsParams
+	Movements  InsertMovementsParams
+	Returned   map[uuid.UUID]int64 // what closed drops gave back to general stock
 	Marks      Marks
 }
 
@@ -135,7 +149,15 @@ func (q *Queries) LandSettle(ctx context.Context, conn Sender, w *Settled) ([]uu
 		b.Queue(movePools, pools, onHand, reserved)
 	}
 	if m := w.Movements; len(m.Ids) > 0 {
-		b.Queue(insertOrderMovements, w.At, m.Ids, m.PoolIds, m.Kinds, m.Quantities, m.OrderIds)
+		b.Queue(insertMovements, w.At, m.Ids, m.PoolIds, m.Kinds, m.Quantities, m.OrderIds, m.DropIds)
+	}
+	if len(w.Returned) > 0 {
+		var drops []uuid.UUID
+		var quantities []int64
+		for drop, quantity := range w.Returned {
+			drops, quantities = append(drops, drop), append(quantities, quantity)
+		}
+		b.Queue(returnOfDrops, drops, quantities)
 	}
 	w.Marks.queue(b)
 	set := map[uuid.UUID]bool{}
@@ -184,4 +206,21 @@ func readIDs(rows pgx.Rows, into map[uuid.UUID]bool) error {
 		return nil
 	})
 	return err
+}
+
+// Add writes a line of an order, or of a drop; the other one's id is zero.
+func (m *InsertMovementsParams) Add(pool uuid.UUID, kind string, quantity int64, order, drop uuid.UUID) {
+	m.Ids, m.PoolIds = append(m.Ids, uuid.Must(uuid.NewV7())), append(m.PoolIds, pool)
+	m.Kinds, m.Quantities = append(m.Kinds, kind), append(m.Quantities, quantity)
+	m.OrderIds, m.DropIds = append(m.OrderIds, order), append(m.DropIds, drop)
+}
+
+// Shift writes what goes from general stock into a drop, or comes back if it is negative: a line in each of the two pools.
+func (m *InsertMovementsParams) Shift(product, drop uuid.UUID, into int64) {
+	kind := "set_aside"
+	if into < 0 {
+		kind = "set_back"
+	}
+	m.Add(product, kind, -into, uuid.Nil, drop)
+	m.Add(drop, kind, into, uuid.Nil, drop)
 }

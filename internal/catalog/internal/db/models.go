@@ -23,6 +23,16 @@ type CatalogCategory struct {
 	UpdatedAt time.Time
 }
 
+type CatalogDrop struct {
+	ID        uuid.UUID
+	ProductID uuid.UUID
+	Quantity  int64
+	Returned  int64
+	StartsAt  time.Time
+	EndsAt    time.Time
+	Closed    bool
+}
+
 type CatalogReservationLine struct {
 	OrderID   uuid.UUID
 	PoolID    uuid.UUID
@@ -41,4 +51,5 @@ type CatalogStockMovement struct {
 	IdempotencyKey  *string
 	IdempotencyHash []byte
 	At              time.Time
+	DropID          *uuid.UUID
 }

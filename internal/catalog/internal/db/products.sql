@@ -1,5 +1,5 @@
 -- name: OffersOf :many
-SELECT p.id, p.name, p.brand, p.image_url, p.price_won, p.limit_per_customer, p.sale_stopped,
+SELECT p.id, p.category_id, p.name, p.brand, p.image_url, p.price_won, p.limit_per_customer, p.sale_stopped, p.tags,
        coalesce(s.on_hand - s.reserved, 0)::bigint AS available, coalesce(s.low_at, 0)::bigint AS low_at
 FROM catalog.products p
 LEFT JOIN catalog.pools s ON s.id = p.id

@@ -70,7 +70,7 @@ func (q *Queries) LockProduct(ctx context.Context, db DBTX, id uuid.UUID) (uuid.
 }
 
 const offersOf = `-- name: OffersOf :many
-SELECT p.id, p.name, p.brand, p.image_url, p.price_won, p.limit_per_customer, p.sale_stopped,
+SELECT p.id, p.category_id, p.name, p.brand, p.image_url, p.price_won, p.limit_per_customer, p.sale_stopped, p.tags,
        coalesce(s.on_hand - s.reserved, 0)::bigint AS available, coalesce(s.low_at, 0)::bigint AS low_at
 FROM catalog.products p
 LEFT JOIN catalog.pools s ON s.id = p.id
@@ -79,12 +79,14 @@ WHERE p.id = ANY ($1::uuid[]) AND p.state = 'published'
 
 type OffersOfRow struct {
 	ID               uuid.UUID
+	CategoryID       uuid.UUID
 	Name             string
 	Brand            string
 	ImageUrl         *string
 	PriceWon         int64
 	LimitPerCustomer int32
 	SaleStopped      bool
+	Tags             []string
 	Available        int64
 	LowAt            int64
 }
@@ -100,12 +102,14 @@ func (q *Queries) OffersOf(ctx context.Context, db DBTX, productIds []uuid.UUID)
 		var i OffersOfRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.CategoryID,
 			&i.Name,
 			&i.Brand,
 			&i.ImageUrl,
 			&i.PriceWon,
 			&i.LimitPerCustomer,
 			&i.SaleStopped,
+			&i.Tags,
 			&i.Available,
 			&i.LowAt,
 		); err != nil {

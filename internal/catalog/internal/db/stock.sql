@@ -11,9 +11,10 @@ SELECT order_id, state FROM catalog.reservations WHERE order_id = ANY (@order_id
 SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools WHERE id = ANY (@ids::uuid[]) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: LockPoolsOfOrders :many
+-- With a drop's pool goes that of its product, where its pieces go once it is closed.
 SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools
 WHERE id IN (
-    SELECT l.pool_id FROM catalog.reservation_lines l
+    SELECT unnest(ARRAY[l.pool_id, l.product_id]) FROM catalog.reservation_lines l
     JOIN catalog.reservations r ON r.order_id = l.order_id AND r.state <> 'released'
     WHERE l.order_id = ANY (@order_ids::uuid[])
 )
@@ -80,12 +81,14 @@ UPDATE catalog.pools p SET on_hand = p.on_hand + m.on_hand, reserved = p.reserve
 FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@on_hand::bigint[]) AS on_hand, unnest(@reserved::bigint[]) AS reserved) m
 WHERE p.id = m.id;
 
--- name: InsertOrderMovements :exec
-INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, at)
-SELECT m.id, m.pool_id, m.kind, m.quantity, m.order_id, @at
+-- name: InsertMovements :exec
+-- Those that no admin made by hand: of an order, or of a drop. The other one's id is zero.
+INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, drop_id, at)
+SELECT m.id, m.pool_id, m.kind, m.quantity, nullif(m.order_id, '00000000-0000-0000-0000-000000000000'),
+       nullif(m.drop_id, '00000000-0000-0000-0000-000000000000'), @at
 FROM (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@pool_ids::uuid[]) AS pool_id, unnest(@kinds::text[]) AS kind,
-           unnest(@quantities::bigint[]) AS quantity, unnest(@order_ids::uuid[]) AS order_id
+           unnest(@quantities::bigint[]) AS quantity, unnest(@order_ids::uuid[]) AS order_id, unnest(@drop_ids::uuid[]) AS drop_id
 ) m;
 
 -- name: MarkProducts :exec
@@ -104,7 +107,8 @@ WITH taken AS (
 SELECT order_id, action FROM taken ORDER BY id;
 
 -- name: PoolForUpdate :one
-SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools WHERE id = $1 FOR NO KEY UPDATE;
+-- A product's own: an id of a drop finds nothing.
+SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools WHERE id = @product_id AND product_id = @product_id FOR NO KEY UPDATE;
 
 -- name: SetPool :exec
 UPDATE catalog.pools SET on_hand = @on_hand, low_at = @low_at WHERE id = @id;

@@ -70,7 +70,7 @@ func (q *Queries) HoldsOf(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([
 const insertMovement = `-- name: InsertMovement :one
 INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, reason, actor_id, idempotency_key, idempotency_hash, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-RETURNING id, pool_id, kind, quantity, reason, order_id, actor_id, idempotency_key, idempotency_hash, at
+RETURNING id, pool_id, kind, quantity, reason, order_id, actor_id, idempotency_key, idempotency_hash, at, drop_id
 `
 
 type InsertMovementParams struct {
@@ -109,36 +109,41 @@ func (q *Queries) InsertMovement(ctx context.Context, db DBTX, arg InsertMovemen
 		&i.IdempotencyKey,
 		&i.IdempotencyHash,
 		&i.At,
+		&i.DropID,
 	)
 	return i, err
 }
 
-const insertOrderMovements = `-- name: InsertOrderMovements :exec
-INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, at)
-SELECT m.id, m.pool_id, m.kind, m.quantity, m.order_id, $1
+const insertMovements = `-- name: InsertMovements :exec
+INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, drop_id, at)
+SELECT m.id, m.pool_id, m.kind, m.quantity, nullif(m.order_id, '00000000-0000-0000-0000-000000000000'),
+       nullif(m.drop_id, '00000000-0000-0000-0000-000000000000'), $1
 FROM (
     SELECT unnest($2::uuid[]) AS id, unnest($3::uuid[]) AS pool_id, unnest($4::text[]) AS kind,
-           unnest($5::bigint[]) AS quantity, unnest($6::uuid[]) AS order_id
+           unnest($5::bigint[]) AS quantity, unnest($6::uuid[]) AS order_id, unnest($7::uuid[]) AS drop_id
 ) m
 `
 
-type InsertOrderMovementsParams struct {
+type InsertMovementsParams struct {
 	At         time.Time
 	Ids        []uuid.UUID
 	PoolIds    []uuid.UUID
 	Kinds      []string
 	Quantities []int64
 	OrderIds   []uuid.UUID
+	DropIds    []uuid.UUID
 }
 
-func (q *Queries) InsertOrderMovements(ctx context.Context, db DBTX, arg InsertOrderMovementsParams) error {
-	_, err := db.Exec(ctx, insertOrderMovements,
+// Those that no admin made by hand: of an order, or of a drop. The other one's id is zero.
+func (q *Queries) InsertMovements(ctx context.Context, db DBTX, arg InsertMovementsParams) error {
+	_, err := db.Exec(ctx, insertMovements,
 		arg.At,
 		arg.Ids,
 		arg.PoolIds,
 		arg.Kinds,
 		arg.Quantities,
 		arg.OrderIds,
+		arg.DropIds,
 	)
 	return err
 }
@@ -245,7 +250,7 @@ func (q *Queries) LockPools(ctx context.Context, db DBTX, ids []uuid.UUID) ([]Lo
 const lockPoolsOfOrders = `-- name: LockPoolsOfOrders :many
 SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools
 WHERE id IN (
-    SELECT l.pool_id FROM catalog.reservation_lines l
+    SELECT unnest(ARRAY[l.pool_id, l.product_id]) FROM catalog.reservation_lines l
     JOIN catalog.reservations r ON r.order_id = l.order_id AND r.state <> 'released'
     WHERE l.order_id = ANY ($1::uuid[])
 )
@@ -260,6 +265,7 @@ type LockPoolsOfOrdersRow struct {
 	LowAt     int64
 }
 
+// With a drop's pool goes that of its product, where its pieces go once it is closed.
 func (q *Queries) LockPoolsOfOrders(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([]LockPoolsOfOrdersRow, error) {
 	rows, err := db.Query(ctx, lockPoolsOfOrders, orderIds)
 	if err != nil {
@@ -348,7 +354,7 @@ func (q *Queries) MovePools(ctx context.Context, db DBTX, arg MovePoolsParams) e
 }
 
 const movementByKey = `-- name: MovementByKey :one
-SELECT id, pool_id, kind, quantity, reason, order_id, actor_id, idempotency_key, idempotency_hash, at FROM catalog.stock_movements WHERE actor_id = $1 AND idempotency_key = $2
+SELECT id, pool_id, kind, quantity, reason, order_id, actor_id, idempotency_key, idempotency_hash, at, drop_id FROM catalog.stock_movements WHERE actor_id = $1 AND idempotency_key = $2
 `
 
 type MovementByKeyParams struct {
@@ -370,12 +376,13 @@ func (q *Queries) MovementByKey(ctx context.Context, db DBTX, arg MovementByKeyP
 		&i.IdempotencyKey,
 		&i.IdempotencyHash,
 		&i.At,
+		&i.DropID,
 	)
 	return i, err
 }
 
 const movementsPage = `-- name: MovementsPage :many
-SELECT m.id, m.pool_id, m.kind, m.quantity, m.reason, m.order_id, m.actor_id, m.idempotency_key, m.idempotency_hash, m.at FROM catalog.stock_movements m
+SELECT m.id, m.pool_id, m.kind, m.quantity, m.reason, m.order_id, m.actor_id, m.idempotency_key, m.idempotency_hash, m.at, m.drop_id FROM catalog.stock_movements m
 WHERE m.pool_id = $1 AND m.id < $2::uuid
 ORDER BY m.id DESC
 LIMIT $3
@@ -407,6 +414,7 @@ func (q *Queries) MovementsPage(ctx context.Context, db DBTX, arg MovementsPageP
 			&i.IdempotencyKey,
 			&i.IdempotencyHash,
 			&i.At,
+			&i.DropID,
 		); err != nil {
 			return nil, err
 		}
@@ -462,7 +470,7 @@ func (q *Queries) OpenHolds(ctx context.Context, db DBTX, arg OpenHoldsParams) (
 }
 
 const poolForUpdate = `-- name: PoolForUpdate :one
-SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools WHERE id = $1 FOR NO KEY UPDATE
+SELECT id, product_id, on_hand, reserved, low_at FROM catalog.pools WHERE id = $1 AND product_id = $1 FOR NO KEY UPDATE
 `
 
 type PoolForUpdateRow struct {
@@ -473,8 +481,9 @@ type PoolForUpdateRow struct {
 	LowAt     int64
 }
 
-func (q *Queries) PoolForUpdate(ctx context.Context, db DBTX, id uuid.UUID) (PoolForUpdateRow, error) {
-	row := db.QueryRow(ctx, poolForUpdate, id)
+// A product's own: an id of a drop finds nothing.
+func (q *Queries) PoolForUpdate(ctx context.Context, db DBTX, productID uuid.UUID) (PoolForUpdateRow, error) {
+	row := db.QueryRow(ctx, poolForUpdate, productID)
 	var i PoolForUpdateRow
 	err := row.Scan(
 		&i.ID,
