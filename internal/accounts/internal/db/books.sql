@@ -77,12 +77,12 @@ SELECT count(*) FILTER (WHERE told.id >= sqlc.arg(since)::uuid) AS looked,
 FROM told;
 
 -- name: ToldOfNothing :one
--- Of the notifications since: those whose event was never taken.
+-- Of the notifications since: those whose event was never taken. A change of tier is told by what made it.
 SELECT count(*) AS looked, coalesce((array_agg(n.id) FILTER (WHERE NOT EXISTS (
         SELECT FROM accounts.inbox i WHERE i.event_id = n.event_id
     )))[1:100], '{}')::uuid[] AS wrong
 FROM accounts.notifications n
-WHERE n.id >= sqlc.arg(since);
+WHERE n.id >= sqlc.arg(since) AND n.kind <> 'tier_changed';
 
 -- name: AnyAccount :one
 SELECT EXISTS (SELECT FROM accounts.accounts);

@@ -134,7 +134,7 @@ SELECT count(*) AS looked, coalesce((array_agg(n.id) FILTER (WHERE NOT EXISTS (
         SELECT FROM accounts.inbox i WHERE i.event_id = n.event_id
     )))[1:100], '{}')::uuid[] AS wrong
 FROM accounts.notifications n
-WHERE n.id >= $1
+WHERE n.id >= $1 AND n.kind <> 'tier_changed'
 `
 
 type ToldOfNothingRow struct {
@@ -142,7 +142,7 @@ type ToldOfNothingRow struct {
 	Wrong  []uuid.UUID
 }
 
-// Of the notifications since: those whose event was never taken.
+// Of the notifications since: those whose event was never taken. A change of tier is told by what made it.
 func (q *Queries) ToldOfNothing(ctx context.Context, db DBTX, since uuid.UUID) (ToldOfNothingRow, error) {
 	row := db.QueryRow(ctx, toldOfNothing, since)
 	var i ToldOfNothingRow
