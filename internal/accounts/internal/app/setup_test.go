@@ -45,6 +45,7 @@ type shop struct {
 	site     *webtest.Site
 	log      *logs
 	hashing  *counted
+	prints   string // a checkpoint of the balances
 }
 
 type options struct {
