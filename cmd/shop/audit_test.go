@@ -261,7 +261,9 @@ func trade(t *testing.T, s *stage) {
 	}
 	s.placed(t)
 	s.shipped(t)
-	s.delivered(t)
+	bought := s.delivered(t)
+	s.want(t, 200, bought.by.Access, "POST", "/v1/orders/"+bought.id+"/receipt", nil)
+	s.want(t, 201, s.boss.Access, "POST", "/admin/accounts/"+bought.by.ID+"/points", map[string]any{"points": 500, "reason": "a late parcel"}, "Idempotency-Key", "grant")
 	cancel(s.placed(t))
 	cancel(s.paid(t))
 	campaign := s.newCampaign(t)
@@ -297,7 +299,7 @@ func letTimePass(t *testing.T, s *inProcess) {
 	require.NoError(t, err)
 }
 
-// quiet tells whether every event has been published and heard.
+// quiet tells whether every event has been published and heard, and what it asks for is done.
 func quiet(t *testing.T, s *stage) bool {
 	t.Helper()
 	var bus struct {
@@ -312,5 +314,8 @@ func quiet(t *testing.T, s *stage) bool {
 			return false
 		}
 	}
-	return true
+	var asked int
+	err := s.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM catalog.settlements) + (SELECT count(*) FROM accounts.point_settlements)`).Scan(&asked)
+	require.NoError(t, err)
+	return asked == 0
 }

@@ -9,10 +9,13 @@ import (
 
 // heard are the events that each module hears.
 var heard = map[string][]string{
-	"accounts": {"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1"},
+	"accounts": append([]string{"ordering.rejected.v1", "ordering.confirmed.v1"}, toldOf...),
 	"catalog":  {"ordering.paid.v1", "ordering.rejected.v1", "ordering.expired.v1", "ordering.canceled.v1"},
 	"ordering": {"payments.captured.v1", "payments.refunded.v1", "payments.refund_refused.v1"},
 }
+
+// toldOf are the events that a shopper is told of.
+var toldOf = []string{"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1"}
 
 // leftToDo are queries that find work which recovery has not done yet.
 func (w *world) leftToDo() map[string]string {
@@ -22,6 +25,8 @@ func (w *world) leftToDo() map[string]string {
 		"refunds under way":  `SELECT format('refund of %s is %s: %s', order_id, state, code) FROM payments.refunds WHERE state IN ('requested', 'sent')`,
 		"webhooks":           `SELECT transmission_id FROM payments.webhooks WHERE processed_at IS NULL`,
 		"settlements":        `SELECT format('%s of %s', action, order_id) FROM catalog.settlements`,
+		"points":             `SELECT format('%s of %s', action, order_id) FROM accounts.point_settlements`,
+		"tiers":              `SELECT format('of %s', account_id) FROM accounts.tier_reviews WHERE due_at <= now()`,
 		"marks":              `SELECT format('%s sold %s', product_id, sold) FROM catalog.product_marks`,
 	}
 	for _, m := range config.Modules {
@@ -124,9 +129,9 @@ var invariants = map[string]string{
 	"told once": `
 		SELECT format('%s of %s: %s notifications', o.type, o.key, count(n.id))
 		FROM ordering.outbox o LEFT JOIN accounts.notifications n ON n.event_id = o.event_id
-		WHERE o.type IN ('` + strings.Join(heard["accounts"], "', '") + `') AND o.event_id NOT IN (SELECT event_id FROM public.dropped) GROUP BY o.event_id, o.type, o.key HAVING count(n.id) <> 1`,
+		WHERE o.type IN ('` + strings.Join(toldOf, "', '") + `') AND o.event_id NOT IN (SELECT event_id FROM public.dropped) GROUP BY o.event_id, o.type, o.key HAVING count(n.id) <> 1`,
 	"told of an order once": `
-		SELECT format('order %s: %s notifications %s', params ->> 'order_id', count(*), kind) FROM accounts.notifications GROUP BY params ->> 'order_id', kind HAVING count(*) > 1`,
+		SELECT format('order %s: %s notifications %s', params ->> 'order_id', count(*), kind) FROM accounts.notifications WHERE params ? 'order_id' GROUP BY params ->> 'order_id', kind HAVING count(*) > 1`,
 	"an event of each change": `
 		SELECT format('order %s: version %s, %s events up to %s', o.id, o.version, count(e.id), max(e.aggregate_version))
 		FROM ordering.orders o LEFT JOIN ordering.outbox e ON e.key = o.id GROUP BY o.id HAVING o.version <> count(e.id) OR o.version <> coalesce(max(e.aggregate_version), 0)`,

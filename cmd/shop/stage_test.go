@@ -220,6 +220,21 @@ var goods = map[string]func(t testing.TB, s *stage) good{
 	"read-notifications": func(t testing.TB, s *stage) good {
 		return good{body: map[string]any{"up_to": uuid.Must(uuid.NewV7()).String()}}
 	},
+	"set-tier": func(t testing.TB, s *stage) good {
+		var tiers struct {
+			Items []struct {
+				Name, ETag   string
+				FromWon      int64 `json:"from_won"`
+				EarnPermille int64 `json:"earn_permille"`
+			}
+		}
+		require.NoError(t, json.Unmarshal(s.want(t, 200, s.boss.Access, "GET", "/admin/tiers", nil).Body, &tiers))
+		best := tiers.Items[len(tiers.Items)-1]
+		return good{
+			path: map[string]string{"name": best.Name}, header: map[string]string{"If-Match": best.ETag},
+			body: map[string]any{"from_won": best.FromWon, "earn_permille": best.EarnPermille},
+		}
+	},
 	"set-account-role": func(t testing.TB, s *stage) good {
 		return good{path: map[string]string{"id": s.shopper(t).ID}, body: map[string]any{"role": "shopper"}}
 	},

@@ -16,6 +16,13 @@ var violations = map[string]string{
 	"accounts.notifications.events": `DELETE FROM accounts.inbox WHERE event_id = (SELECT event_id FROM accounts.notifications LIMIT 1)`,
 	"accounts.notifications.once": `INSERT INTO accounts.notifications
 		SELECT gen_random_uuid(), account_id, gen_random_uuid(), kind, params, created_at FROM accounts.notifications LIMIT 1`,
+	"accounts.points.balance": `INSERT INTO accounts.point_balances (account_id, balance) VALUES (gen_random_uuid(), 1)`,
+	"accounts.points.held":    `INSERT INTO accounts.point_holds VALUES (gen_random_uuid(), gen_random_uuid(), 1, 'held', now(), now())`,
+	"accounts.points.orders":  `INSERT INTO accounts.point_holds VALUES (gen_random_uuid(), gen_random_uuid(), 1, 'used', now(), now())`,
+	"accounts.points.settled": `INSERT INTO accounts.point_settlements (order_id, account_id, action, at, asked_at)
+		VALUES (gen_random_uuid(), gen_random_uuid(), 'use', now(), now() - interval '2 minutes')`,
+	"accounts.tiers.sum": `UPDATE accounts.accounts SET tier = 'vip'`,
+
 	"accounts.sessions.chain":   `UPDATE accounts.refresh_tokens SET used_at = issued_at`,
 	"accounts.sessions.revoked": `UPDATE accounts.sessions SET ended_at = now() WHERE id = (SELECT id FROM accounts.sessions WHERE ended_at IS NULL LIMIT 1)`,
 

@@ -19,6 +19,7 @@ func TestContract(t *testing.T) {
 	contracttest.CheckEvents(t, "accounts",
 		accounts.Registered{},
 		accounts.RoleChanged{},
+		accounts.TierChanged{},
 		accounts.Suspended{},
 		accounts.Reinstated{},
 		accounts.Closed{},
@@ -34,6 +35,7 @@ func TestEventPayloads(t *testing.T) {
 	for _, e := range []contracttest.Event{
 		accounts.Registered{AccountID: id, Version: 1, Role: "shopper", At: at},
 		accounts.RoleChanged{AccountID: id, Version: 2, Role: "manager", At: at},
+		accounts.TierChanged{AccountID: id, Version: 6, Old: accounts.Silver, New: accounts.Gold, At: at},
 		accounts.Suspended{AccountID: id, Version: 3, Reason: "resale by bots", At: at},
 		accounts.Reinstated{AccountID: id, Version: 4, At: at},
 		accounts.Closed{AccountID: id, Version: 5, At: at},

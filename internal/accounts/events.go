@@ -10,6 +10,7 @@ import (
 var Events = []string{
 	Registered{}.EventType(),
 	RoleChanged{}.EventType(),
+	TierChanged{}.EventType(),
 	Suspended{}.EventType(),
 	Reinstated{}.EventType(),
 	Closed{}.EventType(),
@@ -38,6 +39,19 @@ type RoleChanged struct {
 func (RoleChanged) EventType() string         { return "accounts.role_changed.v1" }
 func (e RoleChanged) AggregateID() uuid.UUID  { return e.AccountID }
 func (e RoleChanged) AggregateVersion() int64 { return e.Version }
+
+// TierChanged: by what the account bought in the last twelve months it is a better customer than before, or a lesser one.
+type TierChanged struct {
+	AccountID uuid.UUID `json:"account_id"`
+	Version   int64     `json:"version"`
+	Old       Tier      `json:"old"`
+	New       Tier      `json:"new"`
+	At        time.Time `json:"at"`
+}
+
+func (TierChanged) EventType() string         { return "accounts.tier_changed.v1" }
+func (e TierChanged) AggregateID() uuid.UUID  { return e.AccountID }
+func (e TierChanged) AggregateVersion() int64 { return e.Version }
 
 // Suspended: an admin shut the account out; Reinstated is its opposite.
 type Suspended struct {

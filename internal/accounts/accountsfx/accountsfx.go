@@ -4,6 +4,7 @@ package accountsfx
 import (
 	"log/slog"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/fx"
 
@@ -11,9 +12,12 @@ import (
 	"github.com/sasapick/shop/internal/accounts/internal/app"
 	"github.com/sasapick/shop/internal/accounts/internal/memory"
 	"github.com/sasapick/shop/internal/accounts/internal/redis"
+	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/config"
+	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/platformfx"
 )
 
@@ -25,13 +29,14 @@ var Module = fx.Module(module,
 	platformfx.Own(module),
 	fx.Provide(
 		func(v *auth.Verifier) app.Revoker { return v },
-		newConfig, newPasswords, newLimit, app.NewKeyring, app.NewService,
+		newConfig, newPasswords, newLimit, app.NewKeyring, newService,
 		fx.Private,
 	),
 	fx.Provide(
 		func(k *app.Keyring) auth.Source { return k },
 		func(s *app.Service) accounts.Service { return s },
 		func(s *app.Service) accounts.Admins { return s },
+		func(s *app.Service) accounts.Points { return s },
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Subscriptions(app.Subscriptions),
@@ -39,6 +44,34 @@ var Module = fx.Module(module,
 		platformfx.Books(app.Books),
 	),
 )
+
+type parts struct {
+	fx.In
+
+	Lifecycle fx.Lifecycle
+	Config    app.Config
+	Pool      *pgxpool.Pool
+	Outbox    *outbox.Outbox
+	Audit     *audit.Log
+	Clock     clock.Clock
+	Keyring   *app.Keyring
+	Passwords *app.Passwords
+	Limit     app.Limit
+	Revoker   app.Revoker
+	Log       *slog.Logger
+	Flights   batch.Limits `optional:"true"`
+}
+
+// newService ends the service before the pool that it writes to: fx stops in the reverse order of making.
+func newService(p parts) (*app.Service, error) {
+	p.Config.Flights = p.Flights
+	s, err := app.NewService(p.Config, p.Pool, p.Outbox, p.Audit, p.Clock, p.Keyring, p.Passwords, p.Limit, p.Revoker, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	p.Lifecycle.Append(fx.StopHook(s.Stop))
+	return s, nil
+}
 
 func newConfig(c config.Config) app.Config {
 	return app.Config{

@@ -21,7 +21,7 @@ type Admin struct {
 
 var _ web.Routes = (*Admin)(nil)
 
-// NewAdmin returns the routes below /admin/accounts.
+// NewAdmin returns the routes below /admin/accounts and /admin/tiers.
 func NewAdmin(s *Service) *Admin { return &Admin{service: s} }
 
 // Routes registers looking for accounts and acting on them.
@@ -50,6 +50,7 @@ func (a *Admin) Routes(api *web.API) {
 		Description: "Its access tokens end at once; the next refresh gives one with the new role.",
 		Problems:    []*fault.Error{accounts.ErrNoAccount, accounts.ErrLastAdmin},
 	}, a.setRole)
+	a.pointRoutes(api)
 }
 
 // AccountForAdmins is an account as managers and admins see it.
@@ -60,6 +61,7 @@ type AccountForAdmins struct {
 	Role            string    `json:"role" enum:"shopper,manager,admin"`
 	State           string    `json:"state" enum:"active,suspended,closed" doc:"A closed account has neither email nor name."`
 	SuspendedReason string    `json:"suspended_reason,omitempty" example:"resale by bots"`
+	Tier            string    `json:"tier" enum:"bronze,silver,gold,vip" doc:"By what the account bought in twelve months."`
 	CreatedAt       time.Time `json:"created_at"`
 	UpdatedAt       time.Time `json:"updated_at"`
 }
@@ -67,7 +69,7 @@ type AccountForAdmins struct {
 func forAdmins(a db.AccountsAccount) AccountForAdmins {
 	return AccountForAdmins{
 		ID: a.ID, Email: emailOf(a), Name: a.Name, Role: a.Role, State: a.State,
-		SuspendedReason: a.SuspendedReason, CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(),
+		SuspendedReason: a.SuspendedReason, Tier: a.Tier, CreatedAt: a.CreatedAt.UTC(), UpdatedAt: a.UpdatedAt.UTC(),
 	}
 }
 

@@ -97,5 +97,5 @@ func (s *Service) ResetPassword(ctx context.Context, in accounts.ResetPasswordIn
 	if err != nil {
 		return accounts.Account{}, err
 	}
-	return toAccount(account), nil
+	return s.withPoints(ctx, toAccount(account))
 }

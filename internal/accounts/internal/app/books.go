@@ -17,7 +17,7 @@ const eventsKept = 48 * time.Hour
 
 // Books are what must hold of the module's books.
 func Books(s *Service) []books.Invariant {
-	return []books.Invariant{
+	return append(s.pointBooks(),
 		s.invariant("addresses.default", "an account has one default address at most",
 			"it has more than one default address", since(0), func(ctx context.Context, tx pgx.Tx, from uuid.UUID) (int64, []uuid.UUID, error) {
 				if from == uuid.Nil {
@@ -60,8 +60,8 @@ func Books(s *Service) []books.Invariant {
 				r, err := s.sql.ToldOfNothing(ctx, tx, from)
 				return r.Looked, r.Wrong, err
 			}),
-		{Module: "accounts", Name: "admins.one", Says: "there is an admin who can sign in", Check: s.checkAdmins},
-	}
+		books.Invariant{Module: "accounts", Name: "admins.one", Says: "there is an admin who can sign in", Check: s.checkAdmins},
+	)
 }
 
 // reach is what a look goes over, given the checkpoint.

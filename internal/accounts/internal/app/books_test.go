@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/accounts/internal/app"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/platform/books"
@@ -33,7 +34,11 @@ func (s *shop) looked(from string) map[string][]string {
 	s.t.Helper()
 	wrong := map[string][]string{}
 	for _, i := range app.Books(s.service) {
-		found, err := i.Check(s.t.Context(), from)
+		checkpoint := from
+		if from != "" && i.Name == "points.balance" {
+			checkpoint = s.prints
+		}
+		found, err := i.Check(s.t.Context(), checkpoint)
 		require.NoError(s.t, err, i.Name)
 		for _, m := range found.Wrong {
 			wrong[i.Name] = append(wrong[i.Name], m.Subject)
@@ -67,7 +72,7 @@ func TestBooks(t *testing.T) {
 				people = append(people, person{id, own})
 			}
 			p := &people[random.IntN(len(people))]
-			switch random.IntN(9) {
+			switch random.IntN(13) {
 			case 0:
 				if a := s.refresh(p.own.Refresh); a.Status == 200 {
 					a.Into(&p.own)
@@ -90,6 +95,21 @@ func TestBooks(t *testing.T) {
 				s.ask("PUT", "/admin/accounts/"+p.id.String()+"/role", boss.Access, map[string]string{"role": "manager"})
 			case 8:
 				s.ask("DELETE", "/v1/me", p.own.Access, nil)
+			case 9:
+				_ = s.tryGrant(t.Context(), p.id, random.Int64N(2000)-500, uuid.NewString())
+			case 10:
+				c := orderOf(uuid.Must(uuid.NewV7()), p.id, 1+random.Int64N(300))
+				if _, err := s.hold(c.OrderID, p.id, c.PointsWon); err == nil && random.IntN(3) > 0 {
+					s.paid(c)
+				}
+				if random.IntN(3) == 0 {
+					s.canceled(c)
+				}
+			case 11:
+				s.buys(p.id, 1+random.Int64N(800_000))
+			case 12:
+				s.setTier(boss.Access, accounts.Silver, 100_000*(1+random.Int64N(8)), 12)
+				require.NoError(t, s.service.ReviewTiers(t.Context()))
 			}
 		}
 		require.Empty(t, s.looked(""))
@@ -167,4 +187,105 @@ func TestBooks(t *testing.T) {
 			require.Equal(t, want, s.looked(""))
 		})
 	}
+}
+
+func TestPointBooks(t *testing.T) {
+	t.Parallel()
+
+	for name, c := range map[string]struct {
+		sql  string
+		want map[string]string // what is named, by invariant
+	}{
+		// Original, fault 51: a balance that is read, then written, and a rollback that adds to it whatever was entered.
+		"TheBalanceIsMore":           {`UPDATE accounts.point_balances SET balance = balance + 1 WHERE account_id = @account`, map[string]string{"points.balance": "account"}},
+		"TheBalanceOfAnOldOneIsLess": {`UPDATE accounts.point_balances SET balance = balance - 1 WHERE account_id = @old`, map[string]string{"points.balance": "old"}},
+		"AnEntryIsLost":              {`DELETE FROM accounts.point_entries WHERE account_id = @account AND kind = 'grant'`, map[string]string{"points.balance": "account"}},
+		"TheBalanceIsLost":           {`DELETE FROM accounts.point_balances WHERE account_id = @account`, map[string]string{"points.balance": "account", "points.held": "account"}},
+		"MoreIsHeld":                 {`UPDATE accounts.point_balances SET held = held + 1 WHERE account_id = @account`, map[string]string{"points.held": "account"}},
+		"MoreIsHeldThanThereIs": {`ALTER TABLE accounts.point_balances DROP CONSTRAINT point_balances_check;
+			UPDATE accounts.point_entries SET points = points - 9500 WHERE account_id = @account AND kind = 'grant';
+			UPDATE accounts.point_balances SET balance = balance - 9500 WHERE account_id = @account`, map[string]string{"points.held": "account"}},
+		"AHoldIsForgotten":    {`UPDATE accounts.point_holds SET state = 'released' WHERE order_id = @held`, map[string]string{"points.held": "account"}},
+		"SpentWithoutAnEntry": {`DELETE FROM accounts.point_entries WHERE order_id = @used`, map[string]string{"points.balance": "account", "points.orders": "used"}},
+		"SpentAndStillHeld":   {`UPDATE accounts.point_holds SET state = 'held' WHERE order_id = @used`, map[string]string{"points.held": "account", "points.orders": "used"}},
+		"SpentWithoutAHold":   {`DELETE FROM accounts.point_holds WHERE order_id = @used`, map[string]string{"points.orders": "used"}},
+		"NotGivenBack":        {`DELETE FROM accounts.point_entries WHERE order_id = @returned AND kind = 'return'`, map[string]string{"points.balance": "account", "points.orders": "returned"}},
+		// Original, fault 38: points go back to whoever cancels.
+		"GivenBackToAnother": {`UPDATE accounts.point_entries SET account_id = @old WHERE order_id = @returned AND kind = 'return'`, map[string]string{"points.balance": "account old", "points.orders": "returned"}},
+		"EarnedTooMuch":      {`UPDATE accounts.point_entries SET points = points + 1 WHERE order_id = @bought`, map[string]string{"points.balance": "account", "points.orders": "bought"}},
+		"EarnedTwice": {`DROP INDEX accounts.point_entries_order_idx; INSERT INTO accounts.point_entries (id, account_id, kind, points, order_id, at)
+			SELECT @absent, account_id, kind, points, order_id, at FROM accounts.point_entries WHERE order_id = @bought;
+			UPDATE accounts.point_balances SET balance = balance + 4000 WHERE account_id = @account`, map[string]string{"points.orders": "bought"}},
+		"ASettlementWaits": {`INSERT INTO accounts.point_settlements (order_id, account_id, action, at, asked_at)
+			VALUES (@used, @account, 'release', now(), now() - interval '61 seconds')`, map[string]string{"points.settled": "used"}},
+		"TheTierIsTooGood": {`UPDATE accounts.accounts SET tier = 'gold' WHERE id = @account`, map[string]string{"tiers.sum": "account"}},
+		"TheTierIsTooLow":  {`UPDATE accounts.accounts SET tier = 'bronze' WHERE id = @account`, map[string]string{"tiers.sum": "account"}},
+		"APurchaseIsLost":  {`DELETE FROM accounts.purchases WHERE order_id = @bought`, map[string]string{"points.orders": "bought", "tiers.sum": "account"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			s := owned(t)
+			s.admin("admin@example.com")
+			ids := map[string]uuid.UUID{"old": s.rich(500), "absent": uuid.Must(uuid.NewV7())}
+			for _, i := range app.Books(s.service) {
+				if i.Name == "points.balance" {
+					found, err := i.Check(t.Context(), "")
+					require.NoError(t, err)
+					s.prints = found.Through
+				}
+			}
+			from := books.FirstID(time.Now())
+			s.clock.Advance(time.Since(s.clock.Now()) + time.Millisecond)
+			id := s.rich(10_000)
+			ids["account"] = id
+			for _, name := range []string{"held", "used", "returned", "given up"} {
+				ids[name] = uuid.Must(uuid.NewV7())
+				_, err := s.hold(ids[name], id, 2500)
+				require.NoError(t, err)
+			}
+			s.paid(orderOf(ids["used"], id, 2500))
+			s.paid(orderOf(ids["returned"], id, 2500))
+			s.canceled(orderOf(ids["returned"], id, 2500))
+			s.canceled(orderOf(ids["given up"], id, 2500))
+			s.canceled(orderOf(uuid.Must(uuid.NewV7()), id, 2500)) // a tombstone
+			ids["bought"] = s.buys(id, 400_000).OrderID
+			require.Equal(t, accounts.Silver, s.tier(id))
+			require.Equal(t, points{11_500, 2500}, s.points(id))
+			s.clock.Advance(2 * time.Minute)
+			require.Empty(t, s.looked(""))
+			require.Empty(t, s.looked(from.String()))
+
+			sql := c.sql
+			for name, id := range ids {
+				sql = strings.ReplaceAll(sql, "@"+name, "'"+id.String()+"'")
+			}
+			_, err := s.pool.Exec(t.Context(), sql)
+			require.NoError(t, err)
+			want := map[string][]string{}
+			for invariant, what := range c.want {
+				for name := range strings.FieldsSeq(what) {
+					want[invariant] = append(want[invariant], ids[name].String())
+				}
+				slices.Sort(want[invariant])
+			}
+			require.Equal(t, want, s.looked(from.String()))
+			require.Equal(t, want, s.looked(""))
+		})
+	}
+
+	t.Run("ATierMayBeADayLate", func(t *testing.T) {
+		t.Parallel()
+
+		s := owned(t)
+		s.admin("admin@example.com")
+		id := s.rich(0)
+		s.buys(id, 400_000)
+		s.clock.Advance(365*24*time.Hour + time.Hour)
+		require.NotContains(t, s.looked(""), "tiers.sum")
+		s.clock.Advance(24 * time.Hour)
+		require.Equal(t, []string{id.String()}, s.looked(books.FirstID(time.Now().Add(time.Hour)).String())["tiers.sum"], "however long ago it changed")
+		require.NoError(t, s.service.ReviewTiers(t.Context()))
+		require.NotContains(t, s.looked(""), "tiers.sum")
+	})
 }

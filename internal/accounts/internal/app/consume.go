@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/platform/bus"
@@ -16,10 +17,14 @@ import (
 
 var notified = failpoint.New("accounts.notify.written") // in the transaction of the bus
 
-// Subscriptions are the events that accounts hears: what happens to an order is told to who placed it.
+// Subscriptions are the events that accounts hears: what happens to an order is told to who placed it, and settles the points that
+// the order holds and earns.
 func Subscriptions(s *Service) []bus.Subscription {
 	return []bus.Subscription{
 		bus.On("accounts", func(ctx context.Context, tx pgx.Tx, e ordering.Paid) error {
+			if err := s.askUse(ctx, tx, e.Change); err != nil {
+				return err
+			}
 			return s.notify(ctx, tx, orderPaid, e.Change, orderParams{})
 		}),
 		bus.On("accounts", func(ctx context.Context, tx pgx.Tx, e ordering.Shipped) error {
@@ -28,10 +33,22 @@ func Subscriptions(s *Service) []bus.Subscription {
 		bus.On("accounts", func(ctx context.Context, tx pgx.Tx, e ordering.Delivered) error {
 			return s.notify(ctx, tx, orderDelivered, e.Change, orderParams{})
 		}),
+		bus.On("accounts", func(ctx context.Context, tx pgx.Tx, e ordering.Confirmed) error {
+			return s.askConfirm(ctx, tx, e.Change)
+		}),
+		bus.On("accounts", func(ctx context.Context, tx pgx.Tx, e ordering.Rejected) error {
+			return s.askRelease(ctx, tx, e.Change)
+		}),
 		bus.On("accounts", func(ctx context.Context, tx pgx.Tx, e ordering.Canceled) error {
+			if err := s.askRelease(ctx, tx, e.Change); err != nil {
+				return err
+			}
 			return s.notify(ctx, tx, orderCanceled, e.Change, orderParams{})
 		}),
 		bus.On("accounts", func(ctx context.Context, tx pgx.Tx, e ordering.Expired) error {
+			if err := s.askRelease(ctx, tx, e.Change); err != nil {
+				return err
+			}
 			return s.notify(ctx, tx, orderExpired, e.Change, orderParams{})
 		}),
 	}
@@ -55,5 +72,45 @@ func (s *Service) notify(ctx context.Context, tx pgx.Tx, kind string, e ordering
 		return fmt.Errorf("insert notification: %w", err)
 	}
 	notified.Hit()
+	return nil
+}
+
+// askUse refuses an order that was paid with points which it does not hold: a person must look at that event.
+func (s *Service) askUse(ctx context.Context, tx pgx.Tx, e ordering.Change) error {
+	if e.PointsWon == 0 {
+		return nil
+	}
+	holds, err := s.sql.PointHoldsOf(ctx, tx, []uuid.UUID{e.OrderID})
+	if err != nil {
+		return fmt.Errorf("look up point hold: %w", err)
+	}
+	if len(holds) == 0 {
+		return accounts.ErrNoPointHold
+	}
+	return s.ask(ctx, tx, e, actionUse, 0)
+}
+
+// askRelease has nothing to do for an order without points, which asks for no hold, however late.
+func (s *Service) askRelease(ctx context.Context, tx pgx.Tx, e ordering.Change) error {
+	if e.PointsWon == 0 {
+		return nil
+	}
+	return s.ask(ctx, tx, e, actionRelease, 0)
+}
+
+// askConfirm counts what was paid in money for goods.
+func (s *Service) askConfirm(ctx context.Context, tx pgx.Tx, e ordering.Change) error {
+	won := e.ItemsWon - e.DiscountWon - e.PointsWon
+	if won <= 0 {
+		return nil
+	}
+	return s.ask(ctx, tx, e, actionConfirm, won)
+}
+
+func (s *Service) ask(ctx context.Context, tx pgx.Tx, e ordering.Change, action string, won int64) error {
+	err := s.sql.AskPointSettlement(ctx, tx, db.AskPointSettlementParams{OrderID: e.OrderID, AccountID: e.AccountID, Action: action, Won: won, At: e.At})
+	if err != nil {
+		return fmt.Errorf("ask for the settlement of points: %w", err)
+	}
 	return nil
 }

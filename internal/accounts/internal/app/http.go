@@ -56,6 +56,7 @@ func (h *HTTP) Routes(api *web.API) {
 	}, h.keySet)
 	h.meRoutes(api)
 	h.addressRoutes(api)
+	h.pointRoutes(api)
 }
 
 type signUpInput struct {

@@ -21,6 +21,8 @@ func Jobs(s *Service) []jobs.Job {
 	return []jobs.Job{
 		{Name: "accounts.rotate_keys", Every: 10 * time.Minute, Run: s.keyring.rotate},
 		{Name: "accounts.prune", Every: time.Minute, Run: s.prune},
+		{Name: "accounts.settle_points", Every: 100 * time.Millisecond, Run: s.SettlePoints},
+		{Name: "accounts.review_tiers", Every: time.Second, Run: s.ReviewTiers},
 	}
 }
 

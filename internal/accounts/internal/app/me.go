@@ -31,7 +31,7 @@ func (s *Service) Rename(ctx context.Context, name string) (accounts.Account, er
 	if err != nil {
 		return accounts.Account{}, orElse(err, auth.ErrBadToken, "rename account")
 	}
-	return toAccount(account), nil
+	return s.withPoints(ctx, toAccount(account))
 }
 
 // ChangePasswordInput is the password as it is and as it shall be.

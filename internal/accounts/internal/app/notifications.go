@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/text/language"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/platform/auth"
 )
@@ -21,6 +22,7 @@ const (
 	orderDelivered = "order_delivered"
 	orderCanceled  = "order_canceled"
 	orderExpired   = "order_expired"
+	tierChanged    = "tier_changed"
 )
 
 // orderParams is what a notification about an order is made from.
@@ -37,11 +39,11 @@ type orderParams struct {
 // Notification is a line of an inbox, in the reader's language.
 type Notification struct {
 	ID          uuid.UUID  `json:"id"`
-	Kind        string     `json:"kind" enum:"order_paid,order_shipped,order_delivered,order_canceled,order_expired" doc:"What happened."`
+	Kind        string     `json:"kind" enum:"order_paid,order_shipped,order_delivered,order_canceled,order_expired,tier_changed" doc:"What happened."`
 	Title       string     `json:"title" example:"결제가 완료되었습니다"`
 	Body        string     `json:"body" example:"무선 키보드 외 1건, 39,000원 (주문번호 A1B2C3)"`
-	OrderID     uuid.UUID  `json:"order_id" doc:"The order that it is about."`
-	OrderNumber string     `json:"order_number" example:"A1B2C3"`
+	OrderID     *uuid.UUID `json:"order_id,omitempty" doc:"The order that it is about, if it is about one."`
+	OrderNumber string     `json:"order_number,omitempty" example:"A1B2C3"`
 	CreatedAt   time.Time  `json:"created_at" doc:"When it happened."`
 	ReadAt      *time.Time `json:"read_at,omitempty" doc:"When it was marked as read; absent until then."`
 }
@@ -76,16 +78,26 @@ func (s *Service) ReadNotifications(ctx context.Context, upTo uuid.UUID) error {
 }
 
 func toNotification(n db.AccountsNotification, lang language.Tag) (Notification, error) {
-	var p orderParams
+	var p struct {
+		orderParams
+		tierParams
+	}
 	if err := json.Unmarshal(n.Params, &p); err != nil {
 		return Notification{}, fmt.Errorf("decode notification %s: %w", n.ID, err)
 	}
-	title, body := korean(n.Kind, p)
-	if lang == language.English {
-		title, body = english(n.Kind, p)
+	out := Notification{ID: n.ID, Kind: n.Kind, CreatedAt: n.CreatedAt.UTC()}
+	switch {
+	case n.Kind == tierChanged && lang == language.English:
+		out.Title, out.Body = englishTier(p.tierParams)
+	case n.Kind == tierChanged:
+		out.Title, out.Body = koreanTier(p.tierParams)
+	case lang == language.English:
+		out.Title, out.Body = english(n.Kind, p.orderParams)
+	default:
+		out.Title, out.Body = korean(n.Kind, p.orderParams)
 	}
-	out := Notification{
-		ID: n.ID, Kind: n.Kind, Title: title, Body: body, OrderID: p.OrderID, OrderNumber: p.OrderNumber, CreatedAt: n.CreatedAt.UTC(),
+	if n.Kind != tierChanged {
+		out.OrderID, out.OrderNumber = &p.OrderID, p.OrderNumber
 	}
 	if n.ReadAt != nil {
 		at := n.ReadAt.UTC()
@@ -156,6 +168,27 @@ func english(kind string, p orderParams) (title, body string) {
 	default:
 		return "News of your order", goods + order
 	}
+}
+
+// tierNames are what the tiers are called in Korean and in English.
+var tierNames = map[accounts.Tier][2]string{
+	accounts.Bronze: {"브론즈", "Bronze"}, accounts.Silver: {"실버", "Silver"}, accounts.Gold: {"골드", "Gold"}, accounts.VIP: {"VIP", "VIP"},
+}
+
+func koreanTier(p tierParams) (title, body string) {
+	title = "회원 등급이 변경되었습니다"
+	if p.New.Reaches(p.Old) {
+		title = "회원 등급이 올랐습니다"
+	}
+	return title, tierNames[p.Old][0] + " → " + tierNames[p.New][0]
+}
+
+func englishTier(p tierParams) (title, body string) {
+	title = "Your tier has changed"
+	if p.New.Reaches(p.Old) {
+		title = "Your tier has risen"
+	}
+	return title, tierNames[p.Old][1] + " → " + tierNames[p.New][1]
 }
 
 // thousands writes 39000 as 39,000.

@@ -55,7 +55,7 @@ func (s *shop) hear(batch ...bus.Envelope) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
 	defer cancel()
-	known := []string{"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1"}
+	known := []string{"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1", "ordering.rejected.v1", "ordering.confirmed.v1"}
 	consumers, err := bus.NewConsumers(bus.ConsumersConfig{
 		Subscriptions: app.Subscriptions(s.service), Known: known, Transport: once{batch: batch, done: cancel},
 		Pool: func(string) *pgxpool.Pool { return s.pool }, Logger: slog.New(slog.DiscardHandler),
@@ -206,4 +206,14 @@ func TestNotifications(t *testing.T) {
 		require.Len(t, seen, 5)
 		s.ask("GET", "/v1/me/notifications?cursor=x", own.Access, nil).Says(422, "request.bad_cursor")
 	})
+}
+
+// tryHear hands an event to its handler, in a transaction of its own.
+func (s *shop) tryHear(ctx context.Context, e outbox.Event) error {
+	for _, sub := range app.Subscriptions(s.service) {
+		if sub.Type == e.EventType() {
+			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return sub.Handle(ctx, tx, envelope(e)) })
+		}
+	}
+	return fmt.Errorf("nobody hears %s", e.EventType())
 }

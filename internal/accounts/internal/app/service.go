@@ -1,5 +1,8 @@
-// Package app is the module accounts: it signs people up and in, keeps what they tell about themselves, and lets admins
-// act on accounts.
+// Package app is the module accounts: it signs people up and in, keeps what they tell about themselves, their points and
+// their tier, and lets admins act on accounts.
+//
+// Locks of points are taken in one order everywhere, so that nobody waits for somebody who waits for him: holds that exist, by order
+// id; then balances, by account id; then holds that are new, by order id; then the rest. Who locks an account locks no balance.
 package app
 
 import (
@@ -36,6 +39,8 @@ type Config struct {
 	SignUpsPerMinutePerAddress int // 20
 	SignUpsPerMinutePerAccount int // 10: the tries for one email
 	SessionsPerAccount         int // 100; one more ends the oldest
+
+	Flights batch.Limits // of the flights of points
 }
 
 func (c Config) withDefaults() Config {
@@ -67,34 +72,51 @@ type Service struct {
 	log       *slog.Logger
 	sql       *db.Queries
 	reading   *batch.Group[accounts.AddressInput, accounts.Address]
+	flying    *pgxpool.Pool // the connections of the flights of points
+	holding   *batch.Group[accounts.HoldInput, accounts.PointHold]
 }
 
 var (
 	_ accounts.Service = (*Service)(nil)
+	_ accounts.Points  = (*Service)(nil)
 	_ accounts.Admins  = (*Service)(nil)
 )
 
-// NewService joins the module's parts.
+// NewService joins the module's parts. Stop ends it.
 func NewService(
 	c Config, pool *pgxpool.Pool, o *outbox.Outbox, a *audit.Log, now clock.Clock,
 	k *Keyring, p *Passwords, l Limit, r Revoker, log *slog.Logger,
-) *Service {
+) (*Service, error) {
 	c = c.withDefaults()
+	flights := batch.Config{Name: "accounts.hold_points", Shards: holdFlights}.Within(c.Flights)
+	flying, err := connections(pool, flights)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
 		config: c, pool: pool, outbox: o, audit: a, clock: now,
-		keyring: k, passwords: p, limits: limits{l, c}, revoker: r, log: log, sql: db.New(),
+		keyring: k, passwords: p, limits: limits{l, c}, revoker: r, log: log, sql: db.New(), flying: flying,
 	}
 	s.reading = newAddressReads(s)
-	return s
+	s.holding = batch.New(flights, s.flyHold)
+	return s, nil
+}
+
+// Stop waits for the flights that are in the air and refuses new ones.
+func (s *Service) Stop() {
+	s.holding.Close()
+	s.flying.Close()
 }
 
 // Account returns a person's account.
 func (s *Service) Account(ctx context.Context, in accounts.AccountInput) (accounts.Account, error) {
-	account, err := s.sql.AccountOf(ctx, s.pool, in.AccountID)
+	row, err := s.sql.AccountWithPoints(ctx, s.pool, in.AccountID)
 	if err != nil {
 		return accounts.Account{}, orElse(err, accounts.ErrNoAccount, "read account")
 	}
-	return toAccount(account), nil
+	account := toAccount(row.AccountsAccount)
+	account.Points = row.Spendable
+	return account, nil
 }
 
 // work is one transaction, and what is to be told once it is committed.
@@ -149,7 +171,7 @@ func (s *Service) lockActive(ctx context.Context, w *work, id uuid.UUID) (db.Acc
 	return account, err
 }
 
-// orElse names the absence of a row as the contract does, and anything else as what was being done.
+// orElse names the absence of a row as the contract does (nil: it is no error), and anything else as what was being done.
 func orElse(err, absent error, doing string) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return absent
@@ -157,8 +179,11 @@ func orElse(err, absent error, doing string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
+// toAccount leaves out the points, which are not in the account's row.
 func toAccount(a db.AccountsAccount) accounts.Account {
-	return accounts.Account{ID: a.ID, Email: emailOf(a), Name: a.Name, Role: a.Role, CreatedAt: a.CreatedAt.UTC()}
+	return accounts.Account{
+		ID: a.ID, Email: emailOf(a), Name: a.Name, Role: a.Role, Tier: accounts.Tier(a.Tier), CreatedAt: a.CreatedAt.UTC(),
+	}
 }
 
 func emailOf(a db.AccountsAccount) string {

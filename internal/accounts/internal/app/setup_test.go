@@ -45,6 +45,7 @@ type shop struct {
 	site     *webtest.Site
 	log      *logs
 	hashing  *counted
+	prints   string // a checkpoint of the balances
 }
 
 type options struct {
@@ -90,10 +91,12 @@ func instance(t *testing.T, pool *pgxpool.Pool, now *clock.Manual, o options) *s
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	keyring := app.NewKeyring(pool, now.Now)
 	s.verifier = auth.NewVerifier(keyring, now.Now)
-	s.service = app.NewService(
+	s.service, err = app.NewService(
 		o.config, pool, outbox.New("accounts", now.Now), audit.New("accounts", now.Now), now.Now,
 		keyring, passwords, memory.NewLimit(now.Now), s.verifier, log,
 	)
+	require.NoError(t, err)
+	t.Cleanup(s.service.Stop)
 	s.site = webtest.New(t, web.Options{Logger: log, Verifier: s.verifier, Clock: now.Now}, app.NewHTTP(s.service), app.NewAdmin(s.service))
 	return s
 }

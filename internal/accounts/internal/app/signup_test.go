@@ -19,7 +19,7 @@ func TestSignUp(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
 		made := s.ask("POST", "/v1/users", "", `{"email":"jieun@example.com","password":"correct horse battery","name":"  김지은 "}`).Is(201)
-		require.JSONEq(t, fmt.Sprintf(`{"id":%q,"email":"jieun@example.com","name":"김지은","role":"shopper","created_at":"2026-01-02T03:04:05.678Z"}`,
+		require.JSONEq(t, fmt.Sprintf(`{"id":%q,"email":"jieun@example.com","name":"김지은","role":"shopper","tier":"bronze","points":0,"created_at":"2026-01-02T03:04:05.678Z"}`,
 			idOf(made)), made.Raw)
 		require.Equal(t, []string{"accounts.registered.v1"}, s.published(idOf(made)))
 

@@ -13,6 +13,12 @@ SELECT * FROM accounts.accounts WHERE email = @email::text;
 -- name: AccountOf :one
 SELECT * FROM accounts.accounts WHERE id = @id AND state <> 'closed';
 
+-- name: AccountWithPoints :one
+SELECT sqlc.embed(a), coalesce(b.balance - b.held, 0)::bigint AS spendable
+FROM accounts.accounts a
+LEFT JOIN accounts.point_balances b ON b.account_id = a.id
+WHERE a.id = @id AND a.state <> 'closed';
+
 -- name: ShareAccount :one
 -- Keeps the account as it is until the transaction ends; others may do the same.
 SELECT * FROM accounts.accounts WHERE id = @id AND state <> 'closed' FOR SHARE;

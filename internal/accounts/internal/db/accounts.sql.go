@@ -13,7 +13,7 @@ import (
 )
 
 const accountByEmail = `-- name: AccountByEmail :one
-SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at FROM accounts.accounts WHERE email = $1::text
+SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier FROM accounts.accounts WHERE email = $1::text
 `
 
 func (q *Queries) AccountByEmail(ctx context.Context, db DBTX, email string) (AccountsAccount, error) {
@@ -32,12 +32,13 @@ func (q *Queries) AccountByEmail(ctx context.Context, db DBTX, email string) (Ac
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }
 
 const accountOf = `-- name: AccountOf :one
-SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at FROM accounts.accounts WHERE id = $1 AND state <> 'closed'
+SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier FROM accounts.accounts WHERE id = $1 AND state <> 'closed'
 `
 
 func (q *Queries) AccountOf(ctx context.Context, db DBTX, id uuid.UUID) (AccountsAccount, error) {
@@ -56,6 +57,41 @@ func (q *Queries) AccountOf(ctx context.Context, db DBTX, id uuid.UUID) (Account
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
+	)
+	return i, err
+}
+
+const accountWithPoints = `-- name: AccountWithPoints :one
+SELECT a.id, a.version, a.email, a.name, a.password_hash, a.role, a.state, a.suspended_reason, a.tokens_from, a.created_at, a.updated_at, a.closed_at, a.tier, coalesce(b.balance - b.held, 0)::bigint AS spendable
+FROM accounts.accounts a
+LEFT JOIN accounts.point_balances b ON b.account_id = a.id
+WHERE a.id = $1 AND a.state <> 'closed'
+`
+
+type AccountWithPointsRow struct {
+	AccountsAccount AccountsAccount
+	Spendable       int64
+}
+
+func (q *Queries) AccountWithPoints(ctx context.Context, db DBTX, id uuid.UUID) (AccountWithPointsRow, error) {
+	row := db.QueryRow(ctx, accountWithPoints, id)
+	var i AccountWithPointsRow
+	err := row.Scan(
+		&i.AccountsAccount.ID,
+		&i.AccountsAccount.Version,
+		&i.AccountsAccount.Email,
+		&i.AccountsAccount.Name,
+		&i.AccountsAccount.PasswordHash,
+		&i.AccountsAccount.Role,
+		&i.AccountsAccount.State,
+		&i.AccountsAccount.SuspendedReason,
+		&i.AccountsAccount.TokensFrom,
+		&i.AccountsAccount.CreatedAt,
+		&i.AccountsAccount.UpdatedAt,
+		&i.AccountsAccount.ClosedAt,
+		&i.AccountsAccount.Tier,
+		&i.Spendable,
 	)
 	return i, err
 }
@@ -64,7 +100,7 @@ const closeAccount = `-- name: CloseAccount :one
 UPDATE accounts.accounts SET state = 'closed', closed_at = $1::timestamptz, email = NULL, name = '', password_hash = '', suspended_reason = '',
     version = version + 1, updated_at = $1::timestamptz
 WHERE id = $2
-RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at
+RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier
 `
 
 type CloseAccountParams struct {
@@ -88,6 +124,7 @@ func (q *Queries) CloseAccount(ctx context.Context, db DBTX, arg CloseAccountPar
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }
@@ -104,7 +141,7 @@ func (q *Queries) EmailTaken(ctx context.Context, db DBTX, email string) (bool, 
 }
 
 const foundAccounts = `-- name: FoundAccounts :many
-SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at FROM accounts.accounts
+SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier FROM accounts.accounts
 WHERE ($1::uuid IS NULL OR id < $1)
   AND ($2::text IS NULL OR role = $2)
   AND ($3::text IS NULL OR state = $3)
@@ -150,6 +187,7 @@ func (q *Queries) FoundAccounts(ctx context.Context, db DBTX, arg FoundAccountsP
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ClosedAt,
+			&i.Tier,
 		); err != nil {
 			return nil, err
 		}
@@ -165,7 +203,7 @@ const insertAccount = `-- name: InsertAccount :one
 INSERT INTO accounts.accounts (id, version, email, name, password_hash, role, state, tokens_from, created_at, updated_at)
 VALUES ($1, 1, $2::text, $3, $4, $5, 'active', $6, $6, $6)
 ON CONFLICT (email) DO NOTHING
-RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at
+RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier
 `
 
 type InsertAccountParams struct {
@@ -200,12 +238,13 @@ func (q *Queries) InsertAccount(ctx context.Context, db DBTX, arg InsertAccountP
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }
 
 const lockAccount = `-- name: LockAccount :one
-SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at FROM accounts.accounts WHERE id = $1 AND state <> 'closed' FOR NO KEY UPDATE
+SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier FROM accounts.accounts WHERE id = $1 AND state <> 'closed' FOR NO KEY UPDATE
 `
 
 func (q *Queries) LockAccount(ctx context.Context, db DBTX, id uuid.UUID) (AccountsAccount, error) {
@@ -224,6 +263,7 @@ func (q *Queries) LockAccount(ctx context.Context, db DBTX, id uuid.UUID) (Accou
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }
@@ -253,7 +293,7 @@ func (q *Queries) OtherAdmins(ctx context.Context, db DBTX, id uuid.UUID) (int64
 const reinstate = `-- name: Reinstate :one
 UPDATE accounts.accounts SET state = 'active', suspended_reason = '', version = version + 1, updated_at = $1
 WHERE id = $2
-RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at
+RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier
 `
 
 type ReinstateParams struct {
@@ -277,6 +317,7 @@ func (q *Queries) Reinstate(ctx context.Context, db DBTX, arg ReinstateParams) (
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }
@@ -284,7 +325,7 @@ func (q *Queries) Reinstate(ctx context.Context, db DBTX, arg ReinstateParams) (
 const rename = `-- name: Rename :one
 UPDATE accounts.accounts SET name = $1, updated_at = $2
 WHERE id = $3 AND state = 'active'
-RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at
+RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier
 `
 
 type RenameParams struct {
@@ -309,6 +350,7 @@ func (q *Queries) Rename(ctx context.Context, db DBTX, arg RenameParams) (Accoun
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }
@@ -331,7 +373,7 @@ func (q *Queries) SetPassword(ctx context.Context, db DBTX, arg SetPasswordParam
 const setRole = `-- name: SetRole :one
 UPDATE accounts.accounts SET role = $1, version = version + 1, updated_at = $2
 WHERE id = $3
-RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at
+RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier
 `
 
 type SetRoleParams struct {
@@ -356,12 +398,13 @@ func (q *Queries) SetRole(ctx context.Context, db DBTX, arg SetRoleParams) (Acco
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }
 
 const shareAccount = `-- name: ShareAccount :one
-SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at FROM accounts.accounts WHERE id = $1 AND state <> 'closed' FOR SHARE
+SELECT id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier FROM accounts.accounts WHERE id = $1 AND state <> 'closed' FOR SHARE
 `
 
 // Keeps the account as it is until the transaction ends; others may do the same.
@@ -381,6 +424,7 @@ func (q *Queries) ShareAccount(ctx context.Context, db DBTX, id uuid.UUID) (Acco
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }
@@ -388,7 +432,7 @@ func (q *Queries) ShareAccount(ctx context.Context, db DBTX, id uuid.UUID) (Acco
 const suspend = `-- name: Suspend :one
 UPDATE accounts.accounts SET state = 'suspended', suspended_reason = $1, version = version + 1, updated_at = $2
 WHERE id = $3
-RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at
+RETURNING id, version, email, name, password_hash, role, state, suspended_reason, tokens_from, created_at, updated_at, closed_at, tier
 `
 
 type SuspendParams struct {
@@ -413,6 +457,7 @@ func (q *Queries) Suspend(ctx context.Context, db DBTX, arg SuspendParams) (Acco
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.Tier,
 	)
 	return i, err
 }

@@ -129,12 +129,305 @@ func (q *Queries) EndedUnrevoked(ctx context.Context, db DBTX, endedFrom time.Ti
 	return i, err
 }
 
+const heldOffHolds = `-- name: HeldOffHolds :many
+SELECT coalesce(b.account_id, h.account_id)::uuid AS id, coalesce(b.balance, 0)::bigint AS balance, coalesce(b.held, 0)::bigint AS held, coalesce(h.points, 0)::bigint AS open
+FROM (SELECT account_id, balance, held FROM accounts.point_balances p WHERE p.held <> 0 OR p.balance < 0) b
+FULL JOIN (SELECT account_id, sum(points) AS points FROM accounts.point_holds WHERE state = 'held' GROUP BY account_id) h ON h.account_id = b.account_id
+WHERE coalesce(b.held, 0) <> coalesce(h.points, 0) OR b.held < 0 OR b.balance < b.held
+ORDER BY 1
+LIMIT $1
+`
+
+type HeldOffHoldsRow struct {
+	ID      uuid.UUID
+	Balance int64
+	Held    int64
+	Open    int64
+}
+
+func (q *Queries) HeldOffHolds(ctx context.Context, db DBTX, rowLimit int32) ([]HeldOffHoldsRow, error) {
+	rows, err := db.Query(ctx, heldOffHolds, rowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HeldOffHoldsRow{}
+	for rows.Next() {
+		var i HeldOffHoldsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Balance,
+			&i.Held,
+			&i.Open,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openPoints = `-- name: OpenPoints :one
+SELECT (SELECT count(*) FROM accounts.point_balances) AS balances, (SELECT count(*) FROM accounts.point_holds WHERE state = 'held') AS holds
+`
+
+type OpenPointsRow struct {
+	Balances int64
+	Holds    int64
+}
+
+func (q *Queries) OpenPoints(ctx context.Context, db DBTX) (OpenPointsRow, error) {
+	row := db.QueryRow(ctx, openPoints)
+	var i OpenPointsRow
+	err := row.Scan(&i.Balances, &i.Holds)
+	return i, err
+}
+
+const ordersOffEntries = `-- name: OrdersOffEntries :one
+WITH touched AS (
+    SELECT h.order_id FROM accounts.point_holds h WHERE h.updated_at >= $1::timestamptz
+    UNION SELECT e.order_id FROM accounts.point_entries e WHERE e.id >= $2::uuid AND e.order_id IS NOT NULL
+    UNION SELECT p.order_id FROM accounts.purchases p WHERE p.counted_at >= $1::timestamptz
+)
+SELECT count(*) AS looked, coalesce((array_agg(touched.order_id) FILTER (WHERE NOT (
+        CASE coalesce(h.state, 'none')
+            WHEN 'used' THEN e.used = h.points AND e.returned = 0
+            WHEN 'released' THEN e.used = 0 AND e.returned = 0 OR e.used = h.points AND e.returned = h.points
+            ELSE e.used = 0 AND e.returned = 0
+        END
+        AND e.earned = coalesce(div(p.won::numeric * p.earn_permille, 1000), 0)
+        AND e.strange = 0
+    )))[1:100], '{}')::uuid[] AS wrong
+FROM touched
+LEFT JOIN accounts.point_holds h ON h.order_id = touched.order_id
+LEFT JOIN accounts.purchases p ON p.order_id = touched.order_id
+LEFT JOIN LATERAL (
+    SELECT coalesce(-sum(x.points) FILTER (WHERE x.kind = 'use'), 0) AS used, coalesce(sum(x.points) FILTER (WHERE x.kind = 'return'), 0) AS returned,
+           coalesce(sum(x.points) FILTER (WHERE x.kind = 'earn'), 0) AS earned,
+           count(*) FILTER (WHERE x.account_id IS DISTINCT FROM CASE x.kind WHEN 'earn' THEN p.account_id ELSE h.account_id END) AS strange
+    FROM accounts.point_entries x WHERE x.order_id = touched.order_id
+) e ON true
+`
+
+type OrdersOffEntriesParams struct {
+	ChangedFrom time.Time
+	Since       uuid.UUID
+}
+
+type OrdersOffEntriesRow struct {
+	Looked int64
+	Wrong  []uuid.UUID
+}
+
+// Of the orders of which anything changed since: those whose entries are not what their hold, and their purchase, ask for.
+func (q *Queries) OrdersOffEntries(ctx context.Context, db DBTX, arg OrdersOffEntriesParams) (OrdersOffEntriesRow, error) {
+	row := db.QueryRow(ctx, ordersOffEntries, arg.ChangedFrom, arg.Since)
+	var i OrdersOffEntriesRow
+	err := row.Scan(&i.Looked, &i.Wrong)
+	return i, err
+}
+
+const pointPrints = `-- name: PointPrints :many
+SELECT (b.hash & 63)::int AS bucket, count(*) AS looked,
+       sum(b.hash * b.at_since)::text AS at_since, sum(b.hash * b.at_through)::text AS at_through
+FROM (
+    SELECT uuid_hash_extended(p.account_id, 0) AS hash, p.balance::numeric AS at_since, p.balance::numeric AS at_through
+    FROM accounts.point_balances p
+    UNION ALL
+    SELECT uuid_hash_extended(e.account_id, 0), -e.points::numeric, CASE WHEN e.id >= $1::uuid THEN -e.points::numeric ELSE 0 END
+    FROM accounts.point_entries e
+    WHERE e.id >= $2::uuid
+) b
+GROUP BY 1
+`
+
+type PointPrintsParams struct {
+	Through uuid.UUID
+	Since   uuid.UUID
+}
+
+type PointPrintsRow struct {
+	Bucket    int32
+	Looked    int64
+	AtSince   string
+	AtThrough string
+}
+
+// For each bucket of accounts, the balance less what was entered since. Each account's number counts a multiple that is its own, so
+// that one's error does not hide another's; balances that are sound and did not move leave the sum as it was.
+func (q *Queries) PointPrints(ctx context.Context, db DBTX, arg PointPrintsParams) ([]PointPrintsRow, error) {
+	rows, err := db.Query(ctx, pointPrints, arg.Through, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PointPrintsRow{}
+	for rows.Next() {
+		var i PointPrintsRow
+		if err := rows.Scan(
+			&i.Bucket,
+			&i.Looked,
+			&i.AtSince,
+			&i.AtThrough,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const pointSettlementsOverdue = `-- name: PointSettlementsOverdue :many
+SELECT order_id, action, asked_at FROM accounts.point_settlements WHERE asked_at < clock_timestamp() - interval '1 minute' ORDER BY id LIMIT $1
+`
+
+type PointSettlementsOverdueRow struct {
+	OrderID uuid.UUID
+	Action  string
+	AskedAt time.Time
+}
+
+func (q *Queries) PointSettlementsOverdue(ctx context.Context, db DBTX, rowLimit int32) ([]PointSettlementsOverdueRow, error) {
+	rows, err := db.Query(ctx, pointSettlementsOverdue, rowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PointSettlementsOverdueRow{}
+	for rows.Next() {
+		var i PointSettlementsOverdueRow
+		if err := rows.Scan(&i.OrderID, &i.Action, &i.AskedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const pointSettlementsWaiting = `-- name: PointSettlementsWaiting :one
+SELECT count(*) FROM accounts.point_settlements
+`
+
+func (q *Queries) PointSettlementsWaiting(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, pointSettlementsWaiting)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const pointsOffLedger = `-- name: PointsOffLedger :many
+SELECT coalesce(p.account_id, e.account_id)::uuid AS id, coalesce(p.balance, 0)::bigint AS balance, coalesce(e.points, 0)::bigint AS entered
+FROM (SELECT account_id, balance FROM accounts.point_balances WHERE (uuid_hash_extended(account_id, 0) & 63) = ANY ($1::bigint[])) p
+FULL JOIN (
+    SELECT account_id, sum(points) AS points FROM accounts.point_entries
+    WHERE (uuid_hash_extended(account_id, 0) & 63) = ANY ($1::bigint[])
+    GROUP BY account_id
+) e ON e.account_id = p.account_id
+WHERE coalesce(p.balance, 0) <> coalesce(e.points, 0)
+ORDER BY 1
+LIMIT $2
+`
+
+type PointsOffLedgerParams struct {
+	Buckets  []int64
+	RowLimit int32
+}
+
+type PointsOffLedgerRow struct {
+	ID      uuid.UUID
+	Balance int64
+	Entered int64
+}
+
+func (q *Queries) PointsOffLedger(ctx context.Context, db DBTX, arg PointsOffLedgerParams) ([]PointsOffLedgerRow, error) {
+	rows, err := db.Query(ctx, pointsOffLedger, arg.Buckets, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PointsOffLedgerRow{}
+	for rows.Next() {
+		var i PointsOffLedgerRow
+		if err := rows.Scan(&i.ID, &i.Balance, &i.Entered); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tiersOff = `-- name: TiersOff :one
+WITH touched AS (
+    SELECT p.account_id FROM accounts.purchases p WHERE p.counted_at >= $3::timestamptz
+    UNION SELECT o.key FROM accounts.outbox o WHERE o.event_id >= $4::uuid AND o.type = 'accounts.tier_changed.v1'
+    UNION SELECT a.id FROM accounts.accounts a WHERE a.id >= $4::uuid AND a.tier <> 'bronze'
+    UNION SELECT r.account_id FROM accounts.tier_reviews r WHERE r.due_at < $2::timestamptz - interval '1 day'
+), rules AS (
+    SELECT sum(t.revision) AS revision, max(t.updated_at) AS updated_at FROM accounts.tiers t
+)
+SELECT count(*) AS looked, coalesce((array_agg(touched.account_id) FILTER (WHERE
+        mine.from_won < (SELECT max(t.from_won) FROM accounts.tiers t WHERE t.from_won <= b.least)
+        OR mine.from_won > (SELECT max(t.from_won) FROM accounts.tiers t WHERE t.from_won <= b.most)
+    ))[1:100], '{}')::uuid[] AS wrong
+FROM touched
+JOIN accounts.accounts a ON a.id = touched.account_id AND a.state <> 'closed'
+JOIN accounts.tiers mine ON mine.name = a.tier
+CROSS JOIN rules
+LEFT JOIN accounts.tier_reviews r ON r.account_id = a.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(p.won) FILTER (WHERE p.confirmed_at > $1::timestamptz
+                                        AND p.counted_at < $2::timestamptz - interval '1 minute'), 0) AS least,
+           coalesce(sum(p.won) FILTER (WHERE p.confirmed_at > $1::timestamptz - interval '1 day'), 0) AS most
+    FROM accounts.purchases p WHERE p.account_id = a.id
+) b
+WHERE r.tiers IS NULL OR r.tiers >= rules.revision OR rules.updated_at < $2::timestamptz - interval '1 day'
+`
+
+type TiersOffParams struct {
+	WindowFrom  time.Time
+	Now         time.Time
+	ChangedFrom time.Time
+	Since       uuid.UUID
+}
+
+type TiersOffRow struct {
+	Looked int64
+	Wrong  []uuid.UUID
+}
+
+// Of the accounts that bought something, or got another tier, or are new since, or whose review is late: those whose tier is above what
+// they bought in the window and a day's grace, or below what they bought in the window but for the last minute. A tier that was changed
+// a day ago is one that everybody was looked at with.
+func (q *Queries) TiersOff(ctx context.Context, db DBTX, arg TiersOffParams) (TiersOffRow, error) {
+	row := db.QueryRow(ctx, tiersOff,
+		arg.WindowFrom,
+		arg.Now,
+		arg.ChangedFrom,
+		arg.Since,
+	)
+	var i TiersOffRow
+	err := row.Scan(&i.Looked, &i.Wrong)
+	return i, err
+}
+
 const toldOfNothing = `-- name: ToldOfNothing :one
 SELECT count(*) AS looked, coalesce((array_agg(n.id) FILTER (WHERE NOT EXISTS (
         SELECT FROM accounts.inbox i WHERE i.event_id = n.event_id
     )))[1:100], '{}')::uuid[] AS wrong
 FROM accounts.notifications n
-WHERE n.id >= $1
+WHERE n.id >= $1 AND n.kind <> 'tier_changed'
 `
 
 type ToldOfNothingRow struct {
@@ -142,7 +435,7 @@ type ToldOfNothingRow struct {
 	Wrong  []uuid.UUID
 }
 
-// Of the notifications since: those whose event was never taken.
+// Of the notifications since: those whose event was never taken. A change of tier is told by what made it.
 func (q *Queries) ToldOfNothing(ctx context.Context, db DBTX, since uuid.UUID) (ToldOfNothingRow, error) {
 	row := db.QueryRow(ctx, toldOfNothing, since)
 	var i ToldOfNothingRow

@@ -24,6 +24,7 @@ type AccountsAccount struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	ClosedAt        *time.Time
+	Tier            string
 }
 
 type AccountsAddress struct {
@@ -50,6 +51,25 @@ type AccountsNotification struct {
 	ReadAt    *time.Time
 }
 
+type AccountsPointBalance struct {
+	AccountID uuid.UUID
+	Balance   int64
+	Held      int64
+}
+
+type AccountsPointEntry struct {
+	ID              uuid.UUID
+	AccountID       uuid.UUID
+	Kind            string
+	Points          int64
+	OrderID         *uuid.UUID
+	ActorID         *uuid.UUID
+	Reason          string
+	IdempotencyKey  *string
+	IdempotencyHash []byte
+	At              time.Time
+}
+
 type AccountsRefreshToken struct {
 	Hash      []byte
 	SessionID uuid.UUID
@@ -74,4 +94,12 @@ type AccountsSigningKey struct {
 	Seed       []byte
 	CreatedAt  time.Time
 	ActiveFrom time.Time
+}
+
+type AccountsTier struct {
+	Name         string
+	FromWon      int64
+	EarnPermille int64
+	Revision     int64
+	UpdatedAt    time.Time
 }
