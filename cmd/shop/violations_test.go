@@ -85,7 +85,7 @@ func init() {
 			INSERT INTO %[1]s.parked (event_id, source, type, key, aggregate_version, occurred_at, data, reason, parked_at)
 			VALUES (gen_random_uuid(), 'ordering', 'ordering.paid.v1', gen_random_uuid(), 1, now(), '', 'planted', now() - interval '2 days')`, m)
 	}
-	for _, m := range []string{"accounts", "catalog", "ordering"} { // who hear others
+	for _, m := range []string{"accounts", "catalog", "coupons", "ordering"} { // who hear others
 		violations[m+".events.heard"] = `DELETE FROM ` + m + `.inbox`
 	}
 }

@@ -26,7 +26,7 @@ UPDATE coupons.outbox SET key = older(key), event_id = older(event_id);
 DROP FUNCTION public.older;`
 
 // owned is a shop whose tables the test may break.
-func owned(t *testing.T, quantity int64) shop {
+func owned(t testing.TB, quantity int64) shop {
 	t.Helper()
 	pool, err := pg.Open(t.Context(), pg.Config{URL: pgtest.URL(t), Name: "coupons"})
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func owned(t *testing.T, quantity int64) shop {
 }
 
 // looked is what each invariant says from its checkpoint, or from the beginning, and the next checkpoints.
-func looked(t *testing.T, s *app.Service, from map[string]string) (wrong map[string][]string, through map[string]string) {
+func looked(t testing.TB, s *app.Service, from map[string]string) (wrong map[string][]string, through map[string]string) {
 	t.Helper()
 	wrong, through = map[string][]string{}, map[string]string{}
 	for _, i := range app.Books(s) {
