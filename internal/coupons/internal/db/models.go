@@ -58,3 +58,8 @@ type CouponsEvent struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
+
+type CouponsNewcomer struct {
+	AccountID uuid.UUID
+	At        time.Time
+}
