@@ -208,7 +208,7 @@ func (w *world) settle(seed uint64, shoppers int) {
 		}
 	}
 	w.load.campaign = boss.want(201, "POST", "/admin/coupons", map[string]any{
-		"name": "Welcome", "quantity": shoppers * 3 / 4, "starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(24 * time.Hour).UTC(),
+		"name": "Welcome", "quantity": shoppers * 3 / 4, "discount": map[string]any{"amount_won": 1000}, "starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(24 * time.Hour).UTC(),
 	}).Body["id"].(string)
 }
 

@@ -21,7 +21,7 @@ func TestOriginal(t *testing.T) {
 	t.Run("01_NoInternalRouteIsOpen", func(t *testing.T) {
 		public := map[string]bool{
 			"sign-up": true, "sign-in": true, "refresh-session": true, "sign-out": true, "show-key-set": true, "list-categories": true, "list-products": true,
-			"suggest-products": true, "get-product": true, "get-coupon": true, "get-room": true, "receive-toss-webhook": true, "get-time": true,
+			"suggest-products": true, "get-product": true, "get-coupon": true, "list-events": true, "get-event": true, "get-room": true, "receive-toss-webhook": true, "get-time": true,
 		}
 		for _, op := range s.api.Operations() {
 			if op.Role == auth.None {

@@ -104,8 +104,27 @@ func (s *stage) newCampaign(t testing.TB) string {
 	t.Helper()
 	s.campaigns++
 	return s.want(t, 201, s.boss.Access, "POST", "/admin/coupons", map[string]any{
-		"name": fmt.Sprintf("Coupon %d", s.campaigns), "quantity": 100,
+		"name": fmt.Sprintf("Coupon %d", s.campaigns), "quantity": 100, "discount": map[string]any{"amount_won": 1000},
 		"starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(time.Hour).UTC(),
+	}).field("id").(string)
+}
+
+// newCode is a code that is had with a coupon of its own.
+func (s *stage) newCode(t testing.TB) (campaign, code string) {
+	t.Helper()
+	s.campaigns++
+	code = fmt.Sprintf("CODE-%d", s.campaigns)
+	return s.want(t, 201, s.boss.Access, "POST", "/admin/coupons", map[string]any{
+		"name": fmt.Sprintf("Coupon %d", s.campaigns), "quantity": 100, "discount": map[string]any{"amount_won": 1000},
+		"kind": "code", "codes": []any{code},
+		"starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(time.Hour).UTC(),
+	}).field("id").(string), code
+}
+
+func (s *stage) newEvent(t testing.TB) string {
+	t.Helper()
+	return s.want(t, 201, s.boss.Access, "POST", "/admin/events", map[string]any{
+		"title": "Spring sale", "starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(time.Hour).UTC(),
 	}).field("id").(string)
 }
 
@@ -300,9 +319,35 @@ var goods = map[string]func(t testing.TB, s *stage) good{
 			body: map[string]any{"parent_id": s.category, "slug": fmt.Sprintf("category-%d", s.slugs), "name": "구두", "name_en": "Shoes", "position": 2},
 		}
 	},
+	"create-coupon": func(t testing.TB, s *stage) good {
+		s.campaigns++
+		return good{body: map[string]any{
+			"name": "A coupon", "description": "For everyone.", "quantity": 100, "kind": "code", "codes": []any{fmt.Sprintf("CODE-%d", s.campaigns)},
+			"event_id": s.newEvent(t),
+			"discount": map[string]any{
+				"percent": 10, "cap_won": 5000, "minimum_won": 20000, "applies_to": "category", "applies_ids": []any{s.category},
+			},
+			"starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(time.Hour).UTC(), "usable_until": time.Now().Add(2 * time.Hour).UTC(),
+		}}
+	},
 	"edit-coupon": func(t testing.TB, s *stage) good {
 		return good{path: map[string]string{"id": s.newCampaign(t)}, body: map[string]any{
 			"name": "A better coupon", "description": "For everyone.", "quantity": 200,
+			"starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(2 * time.Hour).UTC(),
+			"usable_until": time.Now().AddDate(0, 0, 40).UTC(),
+		}}
+	},
+	"add-coupon-codes": func(t testing.TB, s *stage) good {
+		campaign, code := s.newCode(t)
+		return good{path: map[string]string{"id": campaign}, body: map[string]any{"codes": []any{code, code + "-B"}}}
+	},
+	"claim-coupon-by-code": func(t testing.TB, s *stage) good {
+		_, code := s.newCode(t)
+		return good{body: map[string]any{"code": code}}
+	},
+	"edit-event": func(t testing.TB, s *stage) good {
+		return good{path: map[string]string{"id": s.newEvent(t)}, body: map[string]any{
+			"title": "A better sale", "description": "For everyone.", "image_url": "https://images.example.com/sale.jpg",
 			"starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(2 * time.Hour).UTC(),
 		}}
 	},
@@ -357,6 +402,8 @@ var subjects = []struct {
 	{"/admin/categories/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newCategory(t) }},
 	{"/v1/coupons/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newCampaign(t) }},
 	{"/admin/coupons/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newCampaign(t) }},
+	{"/v1/events/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newEvent(t) }},
+	{"/admin/events/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newEvent(t) }},
 	{"/admin/accounts/{id}", func(t testing.TB, s *stage, _ *good) string { return s.shopper(t).ID }},
 	{"/v1/queue/rooms/{room}", func(testing.TB, *stage, *good) string { return "main" }},
 }

@@ -44,6 +44,13 @@ var violations = map[string]string{
 	"coupons.claims.one_each": `ALTER TABLE coupons.coupons DROP CONSTRAINT coupons_one_per_account; UPDATE coupons.coupons SET account_id = (SELECT account_id FROM coupons.coupons LIMIT 1)`,
 	"coupons.claims.taken":    `DELETE FROM coupons.coupons WHERE id = (SELECT id FROM coupons.coupons LIMIT 1)`,
 
+	"coupons.redemptions.counted":   `UPDATE coupons.counters SET redeemed = redeemed + 1 WHERE redeemed < taken`,
+	"coupons.redemptions.one_order": `DROP INDEX coupons.redemptions_open_idx;` + redemption("gen_random_uuid()", "id", "account_id", 1) + redemption("gen_random_uuid()", "id", "account_id", 1),
+	"coupons.redemptions.owners":    redemption("gen_random_uuid()", "id", "gen_random_uuid()", 1),
+	"coupons.redemptions.terms":     redemption("gen_random_uuid()", "id", "account_id", 1001),
+	"coupons.settlements.done":      `INSERT INTO coupons.settlements (order_id, action, asked_at) VALUES (gen_random_uuid(), 'release', now() - interval '2 minutes')`,
+	"coupons.welcomes.done":         `INSERT INTO coupons.newcomers (account_id, at) VALUES (gen_random_uuid(), now() - interval '2 minutes')`,
+
 	"ordering.holds.open":         `DELETE FROM ordering.orders WHERE state = 'awaiting_payment'`,
 	"ordering.holds.orders":       `UPDATE catalog.reservations SET state = 'released' WHERE state = 'used'`,
 	"ordering.money.orders":       `UPDATE payments.ledger SET amount_won = amount_won + 1, at = at - interval '1 hour'`,
@@ -93,6 +100,13 @@ const secondAttempt = `INSERT INTO payments.attempts (id, order_id, number, paym
 	SELECT gen_random_uuid(), order_id, 7, 'other-' || payment_key, account_id, 'other-' || idempotency_key, request_hash, 'other-' || toss_key, state, sent_at, next_at
 	FROM payments.attempts`
 
+// redemption is one of a coupon that is there, told with SQL.
+func redemption(order, coupon, account string, won int) string {
+	return fmt.Sprintf(`
+		INSERT INTO coupons.redemptions (order_id, coupon_id, campaign_id, account_id, discount_won, state, created_at, updated_at)
+		SELECT %s, %s, campaign_id, %s, %d, 'used', now(), now() FROM coupons.coupons ORDER BY id LIMIT 1;`, order, coupon, account, won)
+}
+
 func init() {
 	for _, m := range config.Modules {
 		violations[m+".events.versions"] = fmt.Sprintf(`
@@ -105,7 +119,7 @@ func init() {
 			INSERT INTO %[1]s.parked (event_id, source, type, key, aggregate_version, occurred_at, data, reason, parked_at)
 			VALUES (gen_random_uuid(), 'ordering', 'ordering.paid.v1', gen_random_uuid(), 1, now(), '', 'planted', now() - interval '2 days')`, m)
 	}
-	for _, m := range []string{"accounts", "catalog", "ordering"} { // who hear others
+	for _, m := range []string{"accounts", "catalog", "coupons", "ordering"} { // who hear others
 		violations[m+".events.heard"] = `DELETE FROM ` + m + `.inbox`
 	}
 }

@@ -13,7 +13,8 @@ import (
 // Service gives coupons. A call can be repeated: the second returns the first's result.
 type Service interface {
 	// Claim gives the account its one coupon of a campaign. Who holds it already gets the same one again, also after
-	// sell-out. Faults: ErrNoCampaign, ErrSoldOut, ErrNotOpen, ErrEnded.
+	// sell-out. Faults: ErrNoCampaign, ErrSoldOut, ErrNotOpen, ErrEnded, ErrTier; ErrCodeNeeded and ErrWelcomeOnly of a campaign
+	// that is had another way.
 	Claim(ctx context.Context, in ClaimInput) (Coupon, error)
 }
 
@@ -21,7 +22,7 @@ type Service interface {
 type Discounts interface {
 	// Quote says what the account's coupons would take off the lines, the best first: the most won, then the one that ends first, then
 	// the oldest. One that takes nothing off is left out. With in.CouponID it is about that one alone: ErrNoCoupon when the account does
-	// not hold it, ErrNotApplicable, with the reason, when it takes nothing off.
+	// not hold it, ErrNotApplicable, with the reason, when it takes nothing off. Faults: ErrBadLines.
 	Quote(ctx context.Context, in QuoteInput) (Quotes, error)
 	// Redeem sets a coupon aside for an order: no other order can have it before this one gives it back. A repeat returns the first's
 	// result; what was given back stays so: ErrReleased. Faults: ErrNoCoupon, ErrNotApplicable (another order has it, or it
@@ -127,10 +128,24 @@ var (
 	ErrNotOpen       = fault.New(fault.Conflict, "coupons.not_open", "the coupon cannot be had yet")
 	ErrEnded         = fault.New(fault.Conflict, "coupons.ended", "the coupon cannot be had any more")
 	ErrTier          = fault.New(fault.Conflict, "coupons.tier", "the coupon is for customers of a higher tier")
+	ErrCodeNeeded    = fault.New(fault.Conflict, "coupons.code_needed", "the coupon is had with a code only")
+	ErrWelcomeOnly   = fault.New(fault.Conflict, "coupons.welcome_only", "the coupon is given to new customers only")
+	ErrNoCode        = fault.New(fault.NotFound, "coupons.no_code", "there is no such code")
+	ErrNoEvent       = fault.New(fault.NotFound, "coupons.no_event", "there is no such promotion event")
 	ErrNoCoupon      = fault.New(fault.NotFound, "coupons.not_held", "the account holds no such coupon")
 	ErrNotApplicable = fault.New(fault.Conflict, "coupons.not_applicable", "the coupon cannot be used for this order")
 	ErrReleased      = fault.New(fault.Conflict, "coupons.redemption_released", "the coupon of the order was given back")
 	ErrBadWindow     = fault.New(fault.Invalid, "coupons.bad_window", "a coupon must end after it starts").WithFields(fault.Field{Pointer: "/ends_at", Detail: "must be after starts_at"})
+	ErrBadDiscount   = fault.New(fault.Invalid, "coupons.bad_discount", "the discount is not one that can be given")
+	ErrBadKind       = fault.New(fault.Invalid, "coupons.bad_kind", "a coupon of this kind needs something else")
+	ErrBadCode       = fault.New(fault.Invalid, "coupons.bad_code", "a code is 4 to 40 letters, digits and hyphens")
+	ErrCodeTaken     = fault.New(fault.Conflict, "coupons.code_taken", "the code belongs to another coupon")
+	ErrBadLines      = fault.New(fault.Invalid, "coupons.bad_lines", "a quote needs 1 to 200 lines with quantities and prices")
+	ErrTooManyOrders = fault.New(fault.Invalid, "coupons.too_many_orders", "the redemptions of at most 1,000 orders may be asked for at once")
+	ErrUsableShort   = fault.New(fault.Conflict, "coupons.usable_until_may_only_move_later", "what a coupon can be used until may only move to a later time")
+	ErrBadUsable     = fault.New(fault.Invalid, "coupons.bad_usable_until", "a coupon must be usable until it ends at least").WithFields(fault.Field{Pointer: "/usable_until", Detail: "must not be before ends_at"})
+	ErrBadImage      = fault.New(fault.Invalid, "coupons.bad_image", "the address of the picture is not one").WithFields(fault.Field{Pointer: "/image_url", Detail: "must begin with https:// or http://"})
+	ErrNoTitle       = fault.New(fault.Invalid, "coupons.no_title", "a promotion event needs a title").WithFields(fault.Field{Pointer: "/title", Detail: "must not be blank"})
 	ErrNoName        = fault.New(fault.Invalid, "coupons.no_name", "a coupon needs a name").WithFields(fault.Field{Pointer: "/name", Detail: "must not be blank"})
 	ErrQuantityShort = fault.New(fault.Conflict, "coupons.quantity_may_only_grow", "the quantity of a coupon may only grow")
 )

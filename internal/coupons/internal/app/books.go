@@ -19,7 +19,7 @@ const eventsKept = 48 * time.Hour
 
 // Books are what must hold of the module's books.
 func Books(s *Service) []books.Invariant {
-	return []books.Invariant{
+	return append([]books.Invariant{
 		{
 			Module: "coupons", Name: "claims.taken", Check: s.checkTaken,
 			Says: "what a campaign counts as taken is the number of its coupons",
@@ -40,7 +40,7 @@ func Books(s *Service) []books.Invariant {
 			Module: "coupons", Name: "campaigns.log", Check: s.checkLog,
 			Says: "each change of a campaign stands in the audit log",
 		},
-	}
+	}, redemptionBooks(s)...)
 }
 
 // counted is the checkpoint of claims.taken: the coupons with ids before Until, by campaign. Coupons are never deleted, so these

@@ -14,6 +14,7 @@ import (
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/db"
 	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/web"
 )
 
@@ -34,6 +35,14 @@ type Settings struct {
 	Quantity    int64     `json:"quantity"`
 	StartsAt    time.Time `json:"starts_at"`
 	EndsAt      time.Time `json:"ends_at"`
+	UsableUntil time.Time `json:"usable_until"` // zero in a new campaign: 30 days after its end
+}
+
+// New is a campaign that is made: its settings, and its terms for good.
+type New struct {
+	Settings
+	Terms
+	Codes []string `json:"codes,omitempty"` // of the kind code; more can be added
 }
 
 // Edit is a change of settings; what is nil stays.
@@ -43,6 +52,7 @@ type Edit struct {
 	Quantity    *int64
 	StartsAt    *time.Time
 	EndsAt      *time.Time
+	UsableUntil *time.Time // never earlier than before
 }
 
 // Campaign is a kind of coupon, and how many of it are gone.
@@ -50,7 +60,9 @@ type Campaign struct {
 	ID      uuid.UUID
 	Version int64
 	Settings
+	Terms     Terms
 	Taken     int64
+	Redeemed  int64 // of which an order has them
 	State     State
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -59,37 +71,47 @@ type Campaign struct {
 // ETag names the settings. What is taken moves without it, so that a sale under way makes no edit stale.
 func (c Campaign) ETag() string { return web.ETag("coupons.campaign", c.ID, c.Version) }
 
-// Claimed is a coupon in its holder's list.
-type Claimed struct {
-	ID          uuid.UUID
-	CampaignID  uuid.UUID
-	Name        string
-	Description string
-	ClaimedAt   time.Time
-}
-
 // Create makes a campaign of which nothing is taken.
-func (s *Service) Create(ctx context.Context, settings Settings) (Campaign, error) {
-	settings, err := settings.valid()
-	if err != nil {
+func (s *Service) Create(ctx context.Context, in New) (Campaign, error) {
+	var err error
+	if in.Settings, err = in.Settings.valid(); err != nil {
+		return Campaign{}, err
+	}
+	if in.Terms, err = in.Terms.valid(); err != nil {
+		return Campaign{}, err
+	}
+	if in.Codes, err = codesOf(in.Kind, in.Codes); err != nil {
 		return Campaign{}, err
 	}
 	id, now := uuid.Must(uuid.NewV7()), s.clock()
 	var created Campaign
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if in.EventID != nil {
+			if _, err := s.event(ctx, tx, *in.EventID); errors.Is(err, coupons.ErrNoEvent) {
+				return coupons.ErrNoEvent.WithFields(fault.Field{Pointer: "/event_id", Detail: "names no promotion event"})
+			} else if err != nil {
+				return err
+			}
+		}
+		d := in.Discount
 		err := s.sql.InsertCampaign(ctx, tx, db.InsertCampaignParams{
-			ID: id, Name: settings.Name, Description: settings.Description, CreatedAt: now,
+			ID: id, Name: in.Name, Description: in.Description, Kind: string(in.Kind), MinTier: string(in.MinTier), EventID: in.EventID,
+			DiscountWon: d.AmountWon, DiscountPercent: d.Percent, DiscountCapWon: d.CapWon, MinimumWon: d.MinimumWon,
+			AppliesTo: string(d.AppliesTo), AppliesIds: d.AppliesIDs, AppliesTags: d.AppliesTags, UsableUntil: in.UsableUntil, CreatedAt: now,
 		})
 		if err != nil {
 			return fmt.Errorf("insert campaign: %w", err)
 		}
 		err = s.sql.InsertCounter(ctx, tx, db.InsertCounterParams{
-			CampaignID: id, Quantity: settings.Quantity, StartsAt: settings.StartsAt, EndsAt: settings.EndsAt,
+			CampaignID: id, Quantity: in.Quantity, StartsAt: in.StartsAt, EndsAt: in.EndsAt,
 		})
 		if err != nil {
 			return fmt.Errorf("insert counter: %w", err)
 		}
-		if err := s.audit.Add(ctx, tx, audit.Entry{Action: "coupons.create", Subject: id.String(), After: settings}); err != nil {
+		if err := s.insertCodes(ctx, tx, id, in.Codes); err != nil {
+			return err
+		}
+		if err := s.audit.Add(ctx, tx, audit.Entry{Action: "coupons.create", Subject: id.String(), After: in}); err != nil {
 			return err
 		}
 		created, err = s.campaign(ctx, tx, id)
@@ -98,8 +120,8 @@ func (s *Service) Create(ctx context.Context, settings Settings) (Campaign, erro
 	return created, err
 }
 
-// Edit changes a campaign that is as it was when ifMatch was read. The quantity may only grow: coupons that were promised
-// stay to be had. Claims wait while it happens.
+// Edit changes a campaign that is as it was when ifMatch was read. The quantity may only grow, and what its coupons can be used until
+// only move to a later time: what was promised stays. Claims wait while it happens.
 func (s *Service) Edit(ctx context.Context, id uuid.UUID, ifMatch string, edit Edit) (Campaign, error) {
 	var edited Campaign
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -122,12 +144,14 @@ func (s *Service) Edit(ctx context.Context, id uuid.UUID, ifMatch string, edit E
 		switch {
 		case after.Quantity < before.Quantity:
 			return coupons.ErrQuantityShort.WithDetail("it is " + strconv.FormatInt(before.Quantity, 10))
+		case after.UsableUntil.Before(before.UsableUntil):
+			return coupons.ErrUsableShort.WithDetail("it is " + before.UsableUntil.Format(time.RFC3339))
 		case after == before.Settings:
 			edited = before
 			return nil
 		}
 		err = s.sql.UpdateCampaign(ctx, tx, db.UpdateCampaignParams{
-			ID: id, Name: after.Name, Description: after.Description, UpdatedAt: s.clock(),
+			ID: id, Name: after.Name, Description: after.Description, UsableUntil: after.UsableUntil, UpdatedAt: s.clock(),
 		})
 		if err != nil {
 			return fmt.Errorf("update campaign: %w", err)
@@ -147,6 +171,9 @@ func (s *Service) Edit(ctx context.Context, id uuid.UUID, ifMatch string, edit E
 		edited, err = s.campaign(ctx, tx, id)
 		return err
 	})
+	if err == nil {
+		s.gone.forget(id)
+	}
 	return edited, err
 }
 
@@ -172,25 +199,6 @@ func (s *Service) Campaigns(ctx context.Context, q web.PageQuery) (web.Page[Camp
 	return web.PageOf(campaigns, q.Limit, func(c Campaign) any { return c.ID }), nil
 }
 
-// CouponsOf returns a page of the coupons that an account holds, newest first.
-func (s *Service) CouponsOf(ctx context.Context, accountID uuid.UUID, q web.PageQuery) (web.Page[Claimed], error) {
-	before, err := position(q.Cursor)
-	if err != nil {
-		return web.Page[Claimed]{}, err
-	}
-	rows, err := s.sql.CouponsOf(ctx, s.pool, db.CouponsOfParams{AccountID: accountID, Before: before, Many: int32(q.Limit) + 1})
-	if err != nil {
-		return web.Page[Claimed]{}, fmt.Errorf("read coupons: %w", err)
-	}
-	held := make([]Claimed, len(rows))
-	for i, row := range rows {
-		held[i] = Claimed{
-			ID: row.ID, CampaignID: row.CampaignID, Name: row.Name, Description: row.Description, ClaimedAt: row.ClaimedAt,
-		}
-	}
-	return web.PageOf(held, q.Limit, func(c Claimed) any { return c.ID }), nil
-}
-
 func (s *Service) campaign(ctx context.Context, from db.DBTX, id uuid.UUID) (Campaign, error) {
 	row, err := s.sql.Campaign(ctx, from, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -214,9 +222,9 @@ func toCampaign(row db.CampaignRow) Campaign {
 	return Campaign{
 		ID: c.ID, Version: c.Version,
 		Settings: Settings{
-			Name: c.Name, Description: c.Description, Quantity: n.Quantity, StartsAt: n.StartsAt, EndsAt: n.EndsAt,
+			Name: c.Name, Description: c.Description, Quantity: n.Quantity, StartsAt: n.StartsAt, EndsAt: n.EndsAt, UsableUntil: c.UsableUntil,
 		},
-		Taken: n.Taken,
+		Terms: toTerms(c), Taken: n.Taken, Redeemed: n.Redeemed,
 		State: stateOf(verdict(db.Counter{
 			Quantity: n.Quantity, Taken: n.Taken, StartsAt: n.StartsAt, EndsAt: n.EndsAt, Now: row.Now,
 		}, true)),
@@ -243,6 +251,10 @@ func (s Settings) with(e Edit) Settings {
 	set(&s.Quantity, e.Quantity)
 	set(&s.StartsAt, e.StartsAt)
 	set(&s.EndsAt, e.EndsAt)
+	set(&s.UsableUntil, e.UsableUntil)
+	if e.UsableUntil == nil && s.UsableUntil.Before(s.EndsAt) { // it moves along
+		s.UsableUntil = s.EndsAt
+	}
 	return s
 }
 
@@ -263,6 +275,16 @@ func (s Settings) valid() (Settings, error) {
 		return s, coupons.ErrBadWindow
 	case s.StartsAt.Year() < 2000 || s.EndsAt.Year() > 9999: // what RFC 3339 can write, whatever the zone it came in
 		return s, coupons.ErrBadWindow.WithDetail("it must lie between the years 2000 and 9999")
+	}
+	if s.UsableUntil.IsZero() {
+		s.UsableUntil = s.EndsAt.Add(usableAfter)
+		if s.UsableUntil.After(lastDay) {
+			s.UsableUntil = lastDay
+		}
+	}
+	s.UsableUntil = s.UsableUntil.UTC().Truncate(time.Millisecond)
+	if s.UsableUntil.Before(s.EndsAt) || s.UsableUntil.After(lastDay) {
+		return s, coupons.ErrBadUsable
 	}
 	return s, nil
 }

@@ -10,7 +10,10 @@ import (
 	"github.com/sasapick/shop/internal/platform/batch"
 )
 
-var Verdict = verdict
+var (
+	Verdict = verdict
+	Amounts = amounts
+)
 
 type (
 	Counter     = db.Counter

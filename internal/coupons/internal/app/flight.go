@@ -88,6 +88,9 @@ func (s *Service) round(ctx context.Context, claims []claim, flying []int, resul
 		counter.Taken += kept[c.CampaignID]
 		held, holds := known.Held[db.Holder{CampaignID: c.CampaignID, AccountID: c.AccountID}]
 		refusal := verdict(counter, exists)
+		if refusal == coupons.ErrSoldOut && kept[c.CampaignID] == 0 {
+			s.gone.note(c.CampaignID, counter.Quantity)
+		}
 		switch fresh := known.Fresh[c.couponID]; {
 		case fresh && refusal != nil:
 			surplus = append(surplus, c.couponID)
@@ -116,6 +119,9 @@ func (s *Service) round(ctx context.Context, claims []claim, flying []int, resul
 		return nil, err
 	}
 	claimCommitted.Hit()
+	for campaign := range kept {
+		s.gone.forget(campaign) // somebody has a coupon now who had none when it was looked at
+	}
 	s.outbox.Wake()
 	return again, nil
 }

@@ -143,7 +143,7 @@ func TestHTTP(t *testing.T) {
 func TestAdmin(t *testing.T) {
 	t.Parallel()
 
-	const valid = `{"name":" Summer ","quantity":5,"starts_at":"2020-01-01T09:00:00+09:00","ends_at":"2120-01-01T00:00:00.1239Z"}`
+	const valid = `{"name":" Summer ","quantity":5,"discount":{"amount_won":3000,"minimum_won":20000},"starts_at":"2020-01-01T09:00:00+09:00","ends_at":"2120-01-01T00:00:00.1239Z"}`
 
 	t.Run("Create", func(t *testing.T) {
 		t.Parallel()
@@ -185,6 +185,21 @@ func TestAdmin(t *testing.T) {
 			{`2120-01-01T00:00:00.1239Z`, `2020-01-01T00:00:00Z`, "coupons.bad_window", 422},
 			{`2120-01-01T00:00:00.1239Z`, `9999-12-31T23:59:59-23:59`, "coupons.bad_window", 422},
 			{`2120-01-01T00:00:00.1239Z`, `soon`, "request.invalid", 422},
+			{`"discount":{"amount_won":3000,"minimum_won":20000},`, ``, "request.invalid", 422},
+			{`"amount_won":3000`, `"amount_won":0`, "coupons.bad_discount", 422},
+			{`"amount_won":3000`, `"amount_won":3000,"percent":10`, "coupons.bad_discount", 422},
+			{`"amount_won":3000`, `"amount_won":3000,"cap_won":10`, "coupons.bad_discount", 422},
+			{`"amount_won":3000`, `"percent":101`, "request.invalid", 422},
+			{`"amount_won":3000`, `"amount_won":3000,"applies_to":"tag"`, "coupons.bad_discount", 422},
+			{`"amount_won":3000`, `"amount_won":3000,"applies_to":"product"`, "coupons.bad_discount", 422},
+			{`"amount_won":3000`, `"amount_won":3000,"applies_tags":["a"]`, "coupons.bad_discount", 422},
+			{`"quantity":5`, `"quantity":5,"kind":"tier"`, "coupons.bad_kind", 422},
+			{`"quantity":5`, `"quantity":5,"min_tier":"gold"`, "coupons.bad_kind", 422},
+			{`"quantity":5`, `"quantity":5,"kind":"code"`, "coupons.bad_kind", 422},
+			{`"quantity":5`, `"quantity":5,"codes":["ABCD"]`, "coupons.bad_kind", 422},
+			{`"quantity":5`, `"quantity":5,"kind":"code","codes":["A B C"]`, "coupons.bad_code", 422},
+			{`"quantity":5`, `"quantity":5,"usable_until":"2119-12-31T00:00:00Z"`, "coupons.bad_usable_until", 422},
+			{`"quantity":5`, `"quantity":5,"event_id":"0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d"`, "coupons.no_event", 404},
 		} {
 			body := strings.Replace(valid, c.old, c.replacement, 1)
 			refused := s.Do("manager", "POST", "/admin/coupons", body)

@@ -1,13 +1,22 @@
-// Package app is the implementation of the module coupons.
+// Package app is the implementation of the module coupons: campaigns and who got a coupon of them, and which order has which coupon.
+//
+// Locks are taken in one order everywhere, so that nobody waits for somebody who waits for him: redemptions that exist, by order id;
+// coupons, by id; counters, by campaign id; then redemptions that are new, by order id; then the rest.
 package app
 
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/maypok86/otter/v2"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/db"
 	"github.com/sasapick/shop/internal/platform/audit"
@@ -16,25 +25,53 @@ import (
 	"github.com/sasapick/shop/internal/platform/outbox"
 )
 
-// Service gives coupons, and keeps the campaigns that they belong to.
+// Service gives coupons, keeps the campaigns that they belong to, and takes coupons off orders.
 type Service struct {
-	pool   *pgxpool.Pool
-	sql    *db.Queries
-	outbox *outbox.Outbox
-	audit  *audit.Log
-	clock  clock.Clock
-	claims *batch.Group[claim, coupons.Coupon]
+	pool     *pgxpool.Pool
+	sql      *db.Queries
+	outbox   *outbox.Outbox
+	audit    *audit.Log
+	clock    clock.Clock
+	log      *slog.Logger
+	accounts accounts.Service
+
+	claims  *batch.Group[claim, coupons.Coupon]
+	redeems *batch.Group[coupons.RedeemInput, coupons.Redemption]
+	terms   *otter.Cache[uuid.UUID, Terms]
+	codes   *otter.Cache[string, uuid.UUID]
+	gone    *gone
+}
+
+// Parts are what a service is made of.
+type Parts struct {
+	Pool     *pgxpool.Pool
+	Outbox   *outbox.Outbox
+	Audit    *audit.Log
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Accounts accounts.Service
 }
 
 // NewService returns the module's service. Close ends it.
-func NewService(pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, c clock.Clock) *Service {
-	s := &Service{pool: pool, sql: db.New(), outbox: events, audit: log, clock: c}
+func NewService(p Parts) *Service {
+	s := &Service{
+		pool: p.Pool, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log, accounts: p.Accounts,
+		terms: newTerms(), codes: newCodes(),
+	}
+	s.gone = newGone(p.Clock, s.lookGone)
 	s.claims = batch.New(batch.Config{Name: "coupons.claim"}, s.fly)
+	// One flight: two that want coupons of the same campaign would only wait for each other.
+	s.redeems = batch.New(batch.Config{Name: "coupons.redeem", Shards: 1}, s.flyRedeem)
 	return s
 }
 
-// Close waits for the claims that are under way and refuses new ones.
-func (s *Service) Close() { s.claims.Close() }
+// Close waits for the flights that are in the air and refuses new ones.
+func (s *Service) Close() {
+	s.claims.Close()
+	s.redeems.Close()
+	s.terms.StopAllGoroutines()
+	s.codes.StopAllGoroutines()
+}
 
 // claim carries the id that its coupon would get, so that a flight that is repeated after a lost connection knows its own
 // coupon from one that the account held before.
@@ -43,9 +80,52 @@ type claim struct {
 	couponID uuid.UUID
 }
 
-// Claim implements [coupons.Service]. Claims of one campaign share transactions: see fly.
+// Claim implements [coupons.Service].
 func (s *Service) Claim(ctx context.Context, in coupons.ClaimInput) (coupons.Coupon, error) {
-	// The tail of a UUIDv7 is random, so campaigns spread over the shards, and each stays in its own.
-	shard := binary.BigEndian.Uint64(in.CampaignID[8:])
-	return s.claims.Do(ctx, shard, claim{ClaimInput: in, couponID: uuid.Must(uuid.NewV7())})
+	terms, err := s.termsOf(ctx, in.CampaignID)
+	if err != nil {
+		return coupons.Coupon{}, err
+	}
+	switch terms.Kind {
+	case ByCode:
+		return coupons.Coupon{}, coupons.ErrCodeNeeded
+	case ByWelcome:
+		return coupons.Coupon{}, coupons.ErrWelcomeOnly
+	case ByTier:
+		account, err := s.accounts.Account(ctx, accounts.AccountInput{AccountID: in.AccountID})
+		if err != nil {
+			return coupons.Coupon{}, err
+		}
+		if account.Tier == "" {
+			account.Tier = accounts.Bronze
+		}
+		if !account.Tier.Reaches(terms.MinTier) {
+			return s.heldOr(ctx, in, coupons.ErrTier.WithDetail("it needs the tier "+string(terms.MinTier)))
+		}
+	}
+	return s.give(ctx, in)
 }
+
+// heldOr is the coupon that the account holds already, or the refusal: who is no longer good enough keeps what he has.
+func (s *Service) heldOr(ctx context.Context, in coupons.ClaimInput, refusal error) (coupons.Coupon, error) {
+	held, err := s.sql.HeldBy(ctx, s.pool, db.HeldByParams(in))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return coupons.Coupon{}, refusal
+	}
+	if err != nil {
+		return coupons.Coupon{}, fmt.Errorf("look up a coupon: %w", err)
+	}
+	return coupons.Coupon{ID: held.ID, CampaignID: held.CampaignID, AccountID: held.AccountID, ClaimedAt: held.ClaimedAt, Repeated: true}, nil
+}
+
+// give claims a coupon for who may have one. Claims of one campaign share transactions, see fly, and so little as that is not needed
+// once it has sold out: see gone.
+func (s *Service) give(ctx context.Context, in coupons.ClaimInput) (coupons.Coupon, error) {
+	if coupon, err, known := s.gone.answer(ctx, in); known {
+		return coupon, err
+	}
+	return s.claims.Do(ctx, shardOf(in.CampaignID), claim{ClaimInput: in, couponID: uuid.Must(uuid.NewV7())})
+}
+
+// shardOf spreads ids: the tail of a UUIDv7 is random, so that campaigns spread over the shards, and each stays in its own.
+func shardOf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }

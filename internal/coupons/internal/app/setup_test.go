@@ -2,6 +2,9 @@ package app_test
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,9 +13,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/app"
+	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/platform/audit"
+	"github.com/sasapick/shop/internal/platform/bus"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/pgtest"
@@ -30,6 +36,8 @@ var (
 type shop struct {
 	t         testing.TB
 	pool      *pgxpool.Pool
+	clock     *clock.Manual
+	people    *people
 	instances [2]*app.Service
 	campaign  app.Campaign
 }
@@ -42,21 +50,117 @@ func setup(t testing.TB, quantity int64) shop {
 
 func setupOn(t testing.TB, pool *pgxpool.Pool, quantity int64) shop {
 	t.Helper()
-	s := shop{t: t, pool: pool}
-	c := clock.Clock(clock.NewManual(made).Now)
+	s := shop{t: t, pool: pool, clock: clock.NewManual(made), people: &people{tiers: map[uuid.UUID]accounts.Tier{}}}
+	c := clock.Clock(s.clock.Now)
 	for i := range s.instances {
-		s.instances[i] = app.NewService(s.pool, outbox.New("coupons", c), audit.New("coupons", c), c)
+		s.instances[i] = app.NewService(app.Parts{
+			Pool: s.pool, Outbox: outbox.New("coupons", c), Audit: audit.New("coupons", c), Clock: c, Log: slog.New(slog.DiscardHandler),
+			Accounts: s.people,
+		})
 		t.Cleanup(s.instances[i].Close)
 	}
 	s.campaign = s.create(app.Settings{Name: "Welcome", Description: "One each", Quantity: quantity, StartsAt: longAgo, EndsAt: farAway})
 	return s
 }
 
+// create makes a campaign of 1,000 won off anything.
 func (s shop) create(settings app.Settings) app.Campaign {
 	s.t.Helper()
-	c, err := s.instances[0].Create(context.Background(), settings)
+	return s.make(app.New{Settings: settings, Terms: app.Terms{Discount: app.Discount{AmountWon: 1000}}})
+}
+
+func (s shop) make(in app.New) app.Campaign {
+	s.t.Helper()
+	c, err := s.instances[0].Create(context.Background(), in)
 	require.NoError(s.t, err)
 	return c
+}
+
+// people are accounts with their tiers.
+type people struct {
+	accounts.Service
+	mu    sync.Mutex
+	tiers map[uuid.UUID]accounts.Tier
+	asked int
+}
+
+func (p *people) Account(_ context.Context, in accounts.AccountInput) (accounts.Account, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked++
+	return accounts.Account{ID: in.AccountID, Tier: p.tiers[in.AccountID]}, nil
+}
+
+func (p *people) set(account uuid.UUID, tier accounts.Tier) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tiers[account] = tier
+}
+
+// redeem asks one of the instances to set a coupon aside for an order.
+func (s shop) redeem(instance int, order uuid.UUID, c coupons.Coupon) (coupons.Redemption, error) {
+	return s.instances[instance%2].Redeem(s.t.Context(), coupons.RedeemInput{
+		OrderID: order, AccountID: c.AccountID, CouponID: c.ID, DiscountWon: 1000,
+	})
+}
+
+// have claims a coupon of the campaign for somebody new.
+func (s shop) have(campaign uuid.UUID) coupons.Coupon {
+	s.t.Helper()
+	c, err := s.claim(0, campaign, uuid.New())
+	require.NoError(s.t, err)
+	return c
+}
+
+// hear hands an event to its handler, as the bus does, with the key as the order or the account.
+func (s shop) hear(event string, key uuid.UUID) {
+	s.t.Helper()
+	require.NoError(s.t, s.tryHear(s.t.Context(), event, key))
+}
+
+func (s shop) tryHear(ctx context.Context, event string, key uuid.UUID) error {
+	for _, sub := range app.Subscriptions(s.instances[0]) {
+		if sub.Type == event {
+			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+				return sub.Handle(ctx, tx, bus.Envelope{Type: event, Key: key, Data: fmt.Appendf(nil, `{"order_id":%q,"account_id":%[1]q}`, key)})
+			})
+		}
+	}
+	return fmt.Errorf("nobody hears %s", event)
+}
+
+// settle hears the event of an order, and does what it asks.
+func (s shop) settle(event string, order uuid.UUID) {
+	s.t.Helper()
+	s.hear(event, order)
+	require.NoError(s.t, s.instances[0].Settle(s.t.Context()))
+}
+
+var (
+	paid       = ordering.Paid{}.EventType()
+	rejected   = ordering.Rejected{}.EventType()
+	expired    = ordering.Expired{}.EventType()
+	canceled   = ordering.Canceled{}.EventType()
+	registered = accounts.Registered{}.EventType()
+)
+
+func (s shop) count(query string, args ...any) (n int64) {
+	s.t.Helper()
+	require.NoError(s.t, s.pool.QueryRow(s.t.Context(), query, args...).Scan(&n))
+	return n
+}
+
+func (s shop) exec(sql string, args ...any) {
+	s.t.Helper()
+	_, err := s.pool.Exec(s.t.Context(), sql, args...)
+	require.NoError(s.t, err)
+}
+
+// sound fails the test unless the books are.
+func (s shop) sound() {
+	s.t.Helper()
+	wrong, _ := looked(s.t, s.instances[0], nil)
+	require.Empty(s.t, wrong)
 }
 
 // claim asks one of the instances.

@@ -63,3 +63,51 @@ LIMIT sqlc.arg(at_most);
 
 -- name: CountCampaigns :one
 SELECT count(*) FROM coupons.campaigns;
+
+-- name: CountOpenRedemptions :one
+SELECT count(*) FROM coupons.redemptions WHERE state IN ('held', 'used');
+
+-- name: RedeemedOff :many
+-- Campaigns that count other redemptions than there are. The index of those that are open has all that is read.
+SELECT coalesce(n.campaign_id, r.campaign_id)::uuid AS id, (n.campaign_id IS NOT NULL)::bool AS known,
+       coalesce(n.redeemed, 0)::bigint AS redeemed, coalesce(r.many, 0)::bigint AS many
+FROM coupons.counters n
+FULL JOIN (
+    SELECT campaign_id, count(*) AS many FROM coupons.redemptions WHERE state IN ('held', 'used') GROUP BY campaign_id
+) r ON r.campaign_id = n.campaign_id
+WHERE coalesce(n.redeemed, 0) <> coalesce(r.many, 0)
+ORDER BY 1
+LIMIT sqlc.arg(at_most);
+
+-- name: RedeemedTwice :many
+-- Coupons that more than one order has.
+SELECT coupon_id::uuid AS coupon_id, count(*) AS orders
+FROM coupons.redemptions
+WHERE state IN ('held', 'used')
+GROUP BY coupon_id
+HAVING count(*) > 1
+ORDER BY 1
+LIMIT sqlc.arg(at_most);
+
+-- name: RedemptionsFrom :many
+-- Redemptions from an order on, each with its coupon and what that may take off.
+SELECT r.order_id, r.coupon_id, r.campaign_id, r.account_id, r.discount_won,
+       k.campaign_id AS of_campaign, k.account_id AS of_account, c.discount_won AS amount_won, c.discount_cap_won AS cap_won
+FROM coupons.redemptions r
+LEFT JOIN coupons.coupons k ON k.id = r.coupon_id
+LEFT JOIN coupons.campaigns c ON c.id = r.campaign_id
+WHERE r.order_id >= sqlc.arg(since)
+ORDER BY r.order_id
+LIMIT sqlc.arg(at_most);
+
+-- name: CountSettlements :one
+SELECT count(*) FROM coupons.settlements;
+
+-- name: SettlementsOverdue :many
+SELECT order_id, action, asked_at FROM coupons.settlements WHERE asked_at < clock_timestamp() - interval '1 minute' ORDER BY id LIMIT sqlc.arg(at_most);
+
+-- name: CountNewcomers :one
+SELECT count(*) FROM coupons.newcomers;
+
+-- name: NewcomersOverdue :many
+SELECT account_id, at FROM coupons.newcomers WHERE at < clock_timestamp() - interval '1 minute' ORDER BY at LIMIT sqlc.arg(at_most);

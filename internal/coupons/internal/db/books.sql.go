@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -65,6 +66,39 @@ SELECT count(*) FROM coupons.coupons WHERE id >= $1
 
 func (q *Queries) CountCouponsFrom(ctx context.Context, db DBTX, since uuid.UUID) (int64, error) {
 	row := db.QueryRow(ctx, countCouponsFrom, since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countNewcomers = `-- name: CountNewcomers :one
+SELECT count(*) FROM coupons.newcomers
+`
+
+func (q *Queries) CountNewcomers(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countNewcomers)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countOpenRedemptions = `-- name: CountOpenRedemptions :one
+SELECT count(*) FROM coupons.redemptions WHERE state IN ('held', 'used')
+`
+
+func (q *Queries) CountOpenRedemptions(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countOpenRedemptions)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countSettlements = `-- name: CountSettlements :one
+SELECT count(*) FROM coupons.settlements
+`
+
+func (q *Queries) CountSettlements(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countSettlements)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -290,6 +324,200 @@ func (q *Queries) HeldTwiceFrom(ctx context.Context, db DBTX, arg HeldTwiceFromP
 	for rows.Next() {
 		var i HeldTwiceFromRow
 		if err := rows.Scan(&i.ID, &i.CampaignID, &i.AccountID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newcomersOverdue = `-- name: NewcomersOverdue :many
+SELECT account_id, at FROM coupons.newcomers WHERE at < clock_timestamp() - interval '1 minute' ORDER BY at LIMIT $1
+`
+
+func (q *Queries) NewcomersOverdue(ctx context.Context, db DBTX, atMost int32) ([]CouponsNewcomer, error) {
+	rows, err := db.Query(ctx, newcomersOverdue, atMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CouponsNewcomer{}
+	for rows.Next() {
+		var i CouponsNewcomer
+		if err := rows.Scan(&i.AccountID, &i.At); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const redeemedOff = `-- name: RedeemedOff :many
+SELECT coalesce(n.campaign_id, r.campaign_id)::uuid AS id, (n.campaign_id IS NOT NULL)::bool AS known,
+       coalesce(n.redeemed, 0)::bigint AS redeemed, coalesce(r.many, 0)::bigint AS many
+FROM coupons.counters n
+FULL JOIN (
+    SELECT campaign_id, count(*) AS many FROM coupons.redemptions WHERE state IN ('held', 'used') GROUP BY campaign_id
+) r ON r.campaign_id = n.campaign_id
+WHERE coalesce(n.redeemed, 0) <> coalesce(r.many, 0)
+ORDER BY 1
+LIMIT $1
+`
+
+type RedeemedOffRow struct {
+	ID       uuid.UUID
+	Known    bool
+	Redeemed int64
+	Many     int64
+}
+
+// Campaigns that count other redemptions than there are. The index of those that are open has all that is read.
+func (q *Queries) RedeemedOff(ctx context.Context, db DBTX, atMost int32) ([]RedeemedOffRow, error) {
+	rows, err := db.Query(ctx, redeemedOff, atMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RedeemedOffRow{}
+	for rows.Next() {
+		var i RedeemedOffRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Known,
+			&i.Redeemed,
+			&i.Many,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const redeemedTwice = `-- name: RedeemedTwice :many
+SELECT coupon_id::uuid AS coupon_id, count(*) AS orders
+FROM coupons.redemptions
+WHERE state IN ('held', 'used')
+GROUP BY coupon_id
+HAVING count(*) > 1
+ORDER BY 1
+LIMIT $1
+`
+
+type RedeemedTwiceRow struct {
+	CouponID uuid.UUID
+	Orders   int64
+}
+
+// Coupons that more than one order has.
+func (q *Queries) RedeemedTwice(ctx context.Context, db DBTX, atMost int32) ([]RedeemedTwiceRow, error) {
+	rows, err := db.Query(ctx, redeemedTwice, atMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RedeemedTwiceRow{}
+	for rows.Next() {
+		var i RedeemedTwiceRow
+		if err := rows.Scan(&i.CouponID, &i.Orders); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const redemptionsFrom = `-- name: RedemptionsFrom :many
+SELECT r.order_id, r.coupon_id, r.campaign_id, r.account_id, r.discount_won,
+       k.campaign_id AS of_campaign, k.account_id AS of_account, c.discount_won AS amount_won, c.discount_cap_won AS cap_won
+FROM coupons.redemptions r
+LEFT JOIN coupons.coupons k ON k.id = r.coupon_id
+LEFT JOIN coupons.campaigns c ON c.id = r.campaign_id
+WHERE r.order_id >= $1
+ORDER BY r.order_id
+LIMIT $2
+`
+
+type RedemptionsFromParams struct {
+	Since  uuid.UUID
+	AtMost int32
+}
+
+type RedemptionsFromRow struct {
+	OrderID     uuid.UUID
+	CouponID    *uuid.UUID
+	CampaignID  *uuid.UUID
+	AccountID   *uuid.UUID
+	DiscountWon int64
+	OfCampaign  *uuid.UUID
+	OfAccount   *uuid.UUID
+	AmountWon   *int64
+	CapWon      *int64
+}
+
+// Redemptions from an order on, each with its coupon and what that may take off.
+func (q *Queries) RedemptionsFrom(ctx context.Context, db DBTX, arg RedemptionsFromParams) ([]RedemptionsFromRow, error) {
+	rows, err := db.Query(ctx, redemptionsFrom, arg.Since, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RedemptionsFromRow{}
+	for rows.Next() {
+		var i RedemptionsFromRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.CouponID,
+			&i.CampaignID,
+			&i.AccountID,
+			&i.DiscountWon,
+			&i.OfCampaign,
+			&i.OfAccount,
+			&i.AmountWon,
+			&i.CapWon,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const settlementsOverdue = `-- name: SettlementsOverdue :many
+SELECT order_id, action, asked_at FROM coupons.settlements WHERE asked_at < clock_timestamp() - interval '1 minute' ORDER BY id LIMIT $1
+`
+
+type SettlementsOverdueRow struct {
+	OrderID uuid.UUID
+	Action  string
+	AskedAt time.Time
+}
+
+func (q *Queries) SettlementsOverdue(ctx context.Context, db DBTX, atMost int32) ([]SettlementsOverdueRow, error) {
+	rows, err := db.Query(ctx, settlementsOverdue, atMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SettlementsOverdueRow{}
+	for rows.Next() {
+		var i SettlementsOverdueRow
+		if err := rows.Scan(&i.OrderID, &i.Action, &i.AskedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -53,6 +53,8 @@ CROSS JOIN LATERAL (
     SELECT * FROM coupons.coupons c WHERE c.campaign_id = w.campaign_id AND c.account_id = w.account_id LIMIT 1
 ) k`
 
+var errRolledBack = errors.New("the server rolled back")
+
 const deleteCoupons = `DELETE FROM coupons.coupons WHERE id = ANY($1::uuid[])`
 
 const takeFromCounters = `
@@ -153,7 +155,7 @@ func (q *Queries) Land(ctx context.Context, conn *pgx.Conn, surplus []uuid.UUID,
 		return fmt.Errorf("land claims: %w", err)
 	}
 	if !committed {
-		return errors.New("land claims: the server rolled back")
+		return fmt.Errorf("land claims: %w", errRolledBack)
 	}
 	return nil
 }

@@ -11,12 +11,23 @@ import (
 )
 
 type CouponsCampaign struct {
-	ID          uuid.UUID
-	Version     int64
-	Name        string
-	Description string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	ID              uuid.UUID
+	Version         int64
+	Name            string
+	Description     string
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	Kind            string
+	MinTier         string
+	EventID         *uuid.UUID
+	DiscountWon     int64
+	DiscountPercent int64
+	DiscountCapWon  int64
+	MinimumWon      int64
+	AppliesTo       string
+	AppliesIds      []uuid.UUID
+	AppliesTags     []string
+	UsableUntil     time.Time
 }
 
 type CouponsCounter struct {
@@ -25,4 +36,30 @@ type CouponsCounter struct {
 	Taken      int64
 	StartsAt   time.Time
 	EndsAt     time.Time
+	Redeemed   int64
+}
+
+type CouponsCoupon struct {
+	ID         uuid.UUID
+	Version    int64
+	CampaignID uuid.UUID
+	AccountID  uuid.UUID
+	ClaimedAt  time.Time
+}
+
+type CouponsEvent struct {
+	ID          uuid.UUID
+	Version     int64
+	Title       string
+	Description string
+	ImageUrl    string
+	StartsAt    time.Time
+	EndsAt      time.Time
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+type CouponsNewcomer struct {
+	AccountID uuid.UUID
+	At        time.Time
 }

@@ -12,8 +12,37 @@ import (
 	"github.com/google/uuid"
 )
 
+const addNewcomer = `-- name: AddNewcomer :exec
+INSERT INTO coupons.newcomers (account_id) VALUES ($1) ON CONFLICT DO NOTHING
+`
+
+func (q *Queries) AddNewcomer(ctx context.Context, db DBTX, accountID uuid.UUID) error {
+	_, err := db.Exec(ctx, addNewcomer, accountID)
+	return err
+}
+
+const askRelease = `-- name: AskRelease :exec
+INSERT INTO coupons.settlements (order_id, action) VALUES ($1, 'release')
+`
+
+func (q *Queries) AskRelease(ctx context.Context, db DBTX, orderID uuid.UUID) error {
+	_, err := db.Exec(ctx, askRelease, orderID)
+	return err
+}
+
+const askUse = `-- name: AskUse :exec
+INSERT INTO coupons.settlements (order_id, action)
+SELECT r.order_id, 'use' FROM coupons.redemptions r WHERE r.order_id = $1
+`
+
+// Asks nothing of an order without a coupon.
+func (q *Queries) AskUse(ctx context.Context, db DBTX, orderID uuid.UUID) error {
+	_, err := db.Exec(ctx, askUse, orderID)
+	return err
+}
+
 const campaign = `-- name: Campaign :one
-SELECT c.id, c.version, c.name, c.description, c.created_at, c.updated_at, n.campaign_id, n.quantity, n.taken, n.starts_at, n.ends_at, clock_timestamp()::timestamptz AS now
+SELECT c.id, c.version, c.name, c.description, c.created_at, c.updated_at, c.kind, c.min_tier, c.event_id, c.discount_won, c.discount_percent, c.discount_cap_won, c.minimum_won, c.applies_to, c.applies_ids, c.applies_tags, c.usable_until, n.campaign_id, n.quantity, n.taken, n.starts_at, n.ends_at, n.redeemed, clock_timestamp()::timestamptz AS now
 FROM coupons.campaigns c JOIN coupons.counters n ON n.campaign_id = c.id
 WHERE c.id = $1
 `
@@ -35,18 +64,41 @@ func (q *Queries) Campaign(ctx context.Context, db DBTX, id uuid.UUID) (Campaign
 		&i.CouponsCampaign.Description,
 		&i.CouponsCampaign.CreatedAt,
 		&i.CouponsCampaign.UpdatedAt,
+		&i.CouponsCampaign.Kind,
+		&i.CouponsCampaign.MinTier,
+		&i.CouponsCampaign.EventID,
+		&i.CouponsCampaign.DiscountWon,
+		&i.CouponsCampaign.DiscountPercent,
+		&i.CouponsCampaign.DiscountCapWon,
+		&i.CouponsCampaign.MinimumWon,
+		&i.CouponsCampaign.AppliesTo,
+		&i.CouponsCampaign.AppliesIds,
+		&i.CouponsCampaign.AppliesTags,
+		&i.CouponsCampaign.UsableUntil,
 		&i.CouponsCounter.CampaignID,
 		&i.CouponsCounter.Quantity,
 		&i.CouponsCounter.Taken,
 		&i.CouponsCounter.StartsAt,
 		&i.CouponsCounter.EndsAt,
+		&i.CouponsCounter.Redeemed,
 		&i.Now,
 	)
 	return i, err
 }
 
+const campaignOfCode = `-- name: CampaignOfCode :one
+SELECT campaign_id FROM coupons.codes WHERE code = $1
+`
+
+func (q *Queries) CampaignOfCode(ctx context.Context, db DBTX, code string) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, campaignOfCode, code)
+	var campaign_id uuid.UUID
+	err := row.Scan(&campaign_id)
+	return campaign_id, err
+}
+
 const campaigns = `-- name: Campaigns :many
-SELECT c.id, c.version, c.name, c.description, c.created_at, c.updated_at, n.campaign_id, n.quantity, n.taken, n.starts_at, n.ends_at, clock_timestamp()::timestamptz AS now
+SELECT c.id, c.version, c.name, c.description, c.created_at, c.updated_at, c.kind, c.min_tier, c.event_id, c.discount_won, c.discount_percent, c.discount_cap_won, c.minimum_won, c.applies_to, c.applies_ids, c.applies_tags, c.usable_until, n.campaign_id, n.quantity, n.taken, n.starts_at, n.ends_at, n.redeemed, clock_timestamp()::timestamptz AS now
 FROM coupons.campaigns c JOIN coupons.counters n ON n.campaign_id = c.id
 WHERE c.id < $1
 ORDER BY c.id DESC
@@ -81,11 +133,23 @@ func (q *Queries) Campaigns(ctx context.Context, db DBTX, arg CampaignsParams) (
 			&i.CouponsCampaign.Description,
 			&i.CouponsCampaign.CreatedAt,
 			&i.CouponsCampaign.UpdatedAt,
+			&i.CouponsCampaign.Kind,
+			&i.CouponsCampaign.MinTier,
+			&i.CouponsCampaign.EventID,
+			&i.CouponsCampaign.DiscountWon,
+			&i.CouponsCampaign.DiscountPercent,
+			&i.CouponsCampaign.DiscountCapWon,
+			&i.CouponsCampaign.MinimumWon,
+			&i.CouponsCampaign.AppliesTo,
+			&i.CouponsCampaign.AppliesIds,
+			&i.CouponsCampaign.AppliesTags,
+			&i.CouponsCampaign.UsableUntil,
 			&i.CouponsCounter.CampaignID,
 			&i.CouponsCounter.Quantity,
 			&i.CouponsCounter.Taken,
 			&i.CouponsCounter.StartsAt,
 			&i.CouponsCounter.EndsAt,
+			&i.CouponsCounter.Redeemed,
 			&i.Now,
 		); err != nil {
 			return nil, err
@@ -98,9 +162,132 @@ func (q *Queries) Campaigns(ctx context.Context, db DBTX, arg CampaignsParams) (
 	return items, nil
 }
 
+const campaignsOfEvents = `-- name: CampaignsOfEvents :many
+SELECT c.id, c.version, c.name, c.description, c.created_at, c.updated_at, c.kind, c.min_tier, c.event_id, c.discount_won, c.discount_percent, c.discount_cap_won, c.minimum_won, c.applies_to, c.applies_ids, c.applies_tags, c.usable_until, n.campaign_id, n.quantity, n.taken, n.starts_at, n.ends_at, n.redeemed, clock_timestamp()::timestamptz AS now
+FROM coupons.campaigns c JOIN coupons.counters n ON n.campaign_id = c.id
+WHERE c.event_id = ANY($1::uuid[]) AND n.ends_at > clock_timestamp()
+ORDER BY c.id DESC
+LIMIT $2
+`
+
+type CampaignsOfEventsParams struct {
+	EventIds []uuid.UUID
+	Many     int32
+}
+
+type CampaignsOfEventsRow struct {
+	CouponsCampaign CouponsCampaign
+	CouponsCounter  CouponsCounter
+	Now             time.Time
+}
+
+// The campaigns of promotion events that have not ended, newest first.
+func (q *Queries) CampaignsOfEvents(ctx context.Context, db DBTX, arg CampaignsOfEventsParams) ([]CampaignsOfEventsRow, error) {
+	rows, err := db.Query(ctx, campaignsOfEvents, arg.EventIds, arg.Many)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CampaignsOfEventsRow{}
+	for rows.Next() {
+		var i CampaignsOfEventsRow
+		if err := rows.Scan(
+			&i.CouponsCampaign.ID,
+			&i.CouponsCampaign.Version,
+			&i.CouponsCampaign.Name,
+			&i.CouponsCampaign.Description,
+			&i.CouponsCampaign.CreatedAt,
+			&i.CouponsCampaign.UpdatedAt,
+			&i.CouponsCampaign.Kind,
+			&i.CouponsCampaign.MinTier,
+			&i.CouponsCampaign.EventID,
+			&i.CouponsCampaign.DiscountWon,
+			&i.CouponsCampaign.DiscountPercent,
+			&i.CouponsCampaign.DiscountCapWon,
+			&i.CouponsCampaign.MinimumWon,
+			&i.CouponsCampaign.AppliesTo,
+			&i.CouponsCampaign.AppliesIds,
+			&i.CouponsCampaign.AppliesTags,
+			&i.CouponsCampaign.UsableUntil,
+			&i.CouponsCounter.CampaignID,
+			&i.CouponsCounter.Quantity,
+			&i.CouponsCounter.Taken,
+			&i.CouponsCounter.StartsAt,
+			&i.CouponsCounter.EndsAt,
+			&i.CouponsCounter.Redeemed,
+			&i.Now,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const codesOf = `-- name: CodesOf :many
+SELECT code FROM coupons.codes WHERE campaign_id = $1 AND code > $2 ORDER BY code LIMIT $3
+`
+
+type CodesOfParams struct {
+	CampaignID uuid.UUID
+	After      string
+	Many       int32
+}
+
+func (q *Queries) CodesOf(ctx context.Context, db DBTX, arg CodesOfParams) ([]string, error) {
+	rows, err := db.Query(ctx, codesOf, arg.CampaignID, arg.After, arg.Many)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var code string
+		if err := rows.Scan(&code); err != nil {
+			return nil, err
+		}
+		items = append(items, code)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const counterNow = `-- name: CounterNow :one
+SELECT quantity, taken, starts_at, ends_at, clock_timestamp()::timestamptz AS now FROM coupons.counters WHERE campaign_id = $1
+`
+
+type CounterNowRow struct {
+	Quantity int64
+	Taken    int64
+	StartsAt time.Time
+	EndsAt   time.Time
+	Now      time.Time
+}
+
+// A campaign's counter, and the server's time.
+func (q *Queries) CounterNow(ctx context.Context, db DBTX, campaignID uuid.UUID) (CounterNowRow, error) {
+	row := db.QueryRow(ctx, counterNow, campaignID)
+	var i CounterNowRow
+	err := row.Scan(
+		&i.Quantity,
+		&i.Taken,
+		&i.StartsAt,
+		&i.EndsAt,
+		&i.Now,
+	)
+	return i, err
+}
+
 const couponsOf = `-- name: CouponsOf :many
-SELECT k.id, k.campaign_id, k.claimed_at, c.name, c.description
-FROM coupons.coupons k JOIN coupons.campaigns c ON c.id = k.campaign_id
+SELECT k.id, k.claimed_at, c.id, c.version, c.name, c.description, c.created_at, c.updated_at, c.kind, c.min_tier, c.event_id, c.discount_won, c.discount_percent, c.discount_cap_won, c.minimum_won, c.applies_to, c.applies_ids, c.applies_tags, c.usable_until, r.order_id, r.state, clock_timestamp()::timestamptz AS now
+FROM coupons.coupons k
+JOIN coupons.campaigns c ON c.id = k.campaign_id
+LEFT JOIN coupons.redemptions r ON r.coupon_id = k.id AND r.state IN ('held', 'used')
 WHERE k.account_id = $1 AND k.id < $2
 ORDER BY k.id DESC
 LIMIT $3
@@ -113,14 +300,15 @@ type CouponsOfParams struct {
 }
 
 type CouponsOfRow struct {
-	ID          uuid.UUID
-	CampaignID  uuid.UUID
-	ClaimedAt   time.Time
-	Name        string
-	Description string
+	ID              uuid.UUID
+	ClaimedAt       time.Time
+	CouponsCampaign CouponsCampaign
+	OrderID         *uuid.UUID
+	State           *string
+	Now             time.Time
 }
 
-// An account's coupons, newest first, those before the one with the id.
+// An account's coupons with the order that has each, newest first, those before the one with the id.
 func (q *Queries) CouponsOf(ctx context.Context, db DBTX, arg CouponsOfParams) ([]CouponsOfRow, error) {
 	rows, err := db.Query(ctx, couponsOf, arg.AccountID, arg.Before, arg.Many)
 	if err != nil {
@@ -132,10 +320,27 @@ func (q *Queries) CouponsOf(ctx context.Context, db DBTX, arg CouponsOfParams) (
 		var i CouponsOfRow
 		if err := rows.Scan(
 			&i.ID,
-			&i.CampaignID,
 			&i.ClaimedAt,
-			&i.Name,
-			&i.Description,
+			&i.CouponsCampaign.ID,
+			&i.CouponsCampaign.Version,
+			&i.CouponsCampaign.Name,
+			&i.CouponsCampaign.Description,
+			&i.CouponsCampaign.CreatedAt,
+			&i.CouponsCampaign.UpdatedAt,
+			&i.CouponsCampaign.Kind,
+			&i.CouponsCampaign.MinTier,
+			&i.CouponsCampaign.EventID,
+			&i.CouponsCampaign.DiscountWon,
+			&i.CouponsCampaign.DiscountPercent,
+			&i.CouponsCampaign.DiscountCapWon,
+			&i.CouponsCampaign.MinimumWon,
+			&i.CouponsCampaign.AppliesTo,
+			&i.CouponsCampaign.AppliesIds,
+			&i.CouponsCampaign.AppliesTags,
+			&i.CouponsCampaign.UsableUntil,
+			&i.OrderID,
+			&i.State,
+			&i.Now,
 		); err != nil {
 			return nil, err
 		}
@@ -147,16 +352,158 @@ func (q *Queries) CouponsOf(ctx context.Context, db DBTX, arg CouponsOfParams) (
 	return items, nil
 }
 
+const deleteNewcomers = `-- name: DeleteNewcomers :exec
+DELETE FROM coupons.newcomers WHERE account_id = ANY($1::uuid[])
+`
+
+func (q *Queries) DeleteNewcomers(ctx context.Context, db DBTX, accountIds []uuid.UUID) error {
+	_, err := db.Exec(ctx, deleteNewcomers, accountIds)
+	return err
+}
+
+const event = `-- name: Event :one
+SELECT id, version, title, description, image_url, starts_at, ends_at, created_at, updated_at FROM coupons.events WHERE id = $1
+`
+
+func (q *Queries) Event(ctx context.Context, db DBTX, id uuid.UUID) (CouponsEvent, error) {
+	row := db.QueryRow(ctx, event, id)
+	var i CouponsEvent
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.Title,
+		&i.Description,
+		&i.ImageUrl,
+		&i.StartsAt,
+		&i.EndsAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const events = `-- name: Events :many
+SELECT id, version, title, description, image_url, starts_at, ends_at, created_at, updated_at FROM coupons.events
+WHERE id < $1 AND (NOT $2::bool OR ends_at > clock_timestamp())
+ORDER BY id DESC
+LIMIT $3
+`
+
+type EventsParams struct {
+	Before   uuid.UUID
+	NotEnded bool
+	Many     int32
+}
+
+// Newest first, those before the one with the id.
+func (q *Queries) Events(ctx context.Context, db DBTX, arg EventsParams) ([]CouponsEvent, error) {
+	rows, err := db.Query(ctx, events, arg.Before, arg.NotEnded, arg.Many)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CouponsEvent{}
+	for rows.Next() {
+		var i CouponsEvent
+		if err := rows.Scan(
+			&i.ID,
+			&i.Version,
+			&i.Title,
+			&i.Description,
+			&i.ImageUrl,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const heldBy = `-- name: HeldBy :one
+SELECT id, version, campaign_id, account_id, claimed_at FROM coupons.coupons WHERE campaign_id = $1 AND account_id = $2
+`
+
+type HeldByParams struct {
+	CampaignID uuid.UUID
+	AccountID  uuid.UUID
+}
+
+// The coupon that an account has of a campaign.
+func (q *Queries) HeldBy(ctx context.Context, db DBTX, arg HeldByParams) (CouponsCoupon, error) {
+	row := db.QueryRow(ctx, heldBy, arg.CampaignID, arg.AccountID)
+	var i CouponsCoupon
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.CampaignID,
+		&i.AccountID,
+		&i.ClaimedAt,
+	)
+	return i, err
+}
+
+const holders = `-- name: Holders :many
+SELECT id, account_id, claimed_at FROM coupons.coupons WHERE campaign_id = $1
+`
+
+type HoldersRow struct {
+	ID        uuid.UUID
+	AccountID uuid.UUID
+	ClaimedAt time.Time
+}
+
+func (q *Queries) Holders(ctx context.Context, db DBTX, campaignID uuid.UUID) ([]HoldersRow, error) {
+	rows, err := db.Query(ctx, holders, campaignID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HoldersRow{}
+	for rows.Next() {
+		var i HoldersRow
+		if err := rows.Scan(&i.ID, &i.AccountID, &i.ClaimedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertCampaign = `-- name: InsertCampaign :exec
-INSERT INTO coupons.campaigns (id, version, name, description, created_at, updated_at)
-VALUES ($1, 1, $2, $3, $4, $4)
+INSERT INTO coupons.campaigns (
+    id, version, name, description, kind, min_tier, event_id, discount_won, discount_percent, discount_cap_won, minimum_won,
+    applies_to, applies_ids, applies_tags, usable_until, created_at, updated_at)
+VALUES (
+    $1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12, $13, $14, $15, $15)
 `
 
 type InsertCampaignParams struct {
-	ID          uuid.UUID
-	Name        string
-	Description string
-	CreatedAt   time.Time
+	ID              uuid.UUID
+	Name            string
+	Description     string
+	Kind            string
+	MinTier         string
+	EventID         *uuid.UUID
+	DiscountWon     int64
+	DiscountPercent int64
+	DiscountCapWon  int64
+	MinimumWon      int64
+	AppliesTo       string
+	AppliesIds      []uuid.UUID
+	AppliesTags     []string
+	UsableUntil     time.Time
+	CreatedAt       time.Time
 }
 
 func (q *Queries) InsertCampaign(ctx context.Context, db DBTX, arg InsertCampaignParams) error {
@@ -164,9 +511,54 @@ func (q *Queries) InsertCampaign(ctx context.Context, db DBTX, arg InsertCampaig
 		arg.ID,
 		arg.Name,
 		arg.Description,
+		arg.Kind,
+		arg.MinTier,
+		arg.EventID,
+		arg.DiscountWon,
+		arg.DiscountPercent,
+		arg.DiscountCapWon,
+		arg.MinimumWon,
+		arg.AppliesTo,
+		arg.AppliesIds,
+		arg.AppliesTags,
+		arg.UsableUntil,
 		arg.CreatedAt,
 	)
 	return err
+}
+
+const insertCodes = `-- name: InsertCodes :many
+INSERT INTO coupons.codes (code, campaign_id, created_at)
+SELECT w.code, $1, $2 FROM unnest($3::text[]) AS w (code) ORDER BY w.code
+ON CONFLICT DO NOTHING
+RETURNING code
+`
+
+type InsertCodesParams struct {
+	CampaignID uuid.UUID
+	CreatedAt  time.Time
+	Codes      []string
+}
+
+// The codes that were not there yet.
+func (q *Queries) InsertCodes(ctx context.Context, db DBTX, arg InsertCodesParams) ([]string, error) {
+	rows, err := db.Query(ctx, insertCodes, arg.CampaignID, arg.CreatedAt, arg.Codes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var code string
+		if err := rows.Scan(&code); err != nil {
+			return nil, err
+		}
+		items = append(items, code)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const insertCounter = `-- name: InsertCounter :exec
@@ -191,8 +583,36 @@ func (q *Queries) InsertCounter(ctx context.Context, db DBTX, arg InsertCounterP
 	return err
 }
 
+const insertEvent = `-- name: InsertEvent :exec
+INSERT INTO coupons.events (id, version, title, description, image_url, starts_at, ends_at, created_at, updated_at)
+VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $7)
+`
+
+type InsertEventParams struct {
+	ID          uuid.UUID
+	Title       string
+	Description string
+	ImageUrl    string
+	StartsAt    time.Time
+	EndsAt      time.Time
+	CreatedAt   time.Time
+}
+
+func (q *Queries) InsertEvent(ctx context.Context, db DBTX, arg InsertEventParams) error {
+	_, err := db.Exec(ctx, insertEvent,
+		arg.ID,
+		arg.Title,
+		arg.Description,
+		arg.ImageUrl,
+		arg.StartsAt,
+		arg.EndsAt,
+		arg.CreatedAt,
+	)
+	return err
+}
+
 const lockCounter = `-- name: LockCounter :one
-SELECT campaign_id, quantity, taken, starts_at, ends_at FROM coupons.counters WHERE campaign_id = $1 FOR UPDATE
+SELECT campaign_id, quantity, taken, starts_at, ends_at, redeemed FROM coupons.counters WHERE campaign_id = $1 FOR UPDATE
 `
 
 // From here on no claim of the campaign gets through until the transaction ends.
@@ -205,28 +625,272 @@ func (q *Queries) LockCounter(ctx context.Context, db DBTX, campaignID uuid.UUID
 		&i.Taken,
 		&i.StartsAt,
 		&i.EndsAt,
+		&i.Redeemed,
 	)
 	return i, err
 }
 
+const lockEvent = `-- name: LockEvent :one
+SELECT id, version, title, description, image_url, starts_at, ends_at, created_at, updated_at FROM coupons.events WHERE id = $1 FOR NO KEY UPDATE
+`
+
+func (q *Queries) LockEvent(ctx context.Context, db DBTX, id uuid.UUID) (CouponsEvent, error) {
+	row := db.QueryRow(ctx, lockEvent, id)
+	var i CouponsEvent
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.Title,
+		&i.Description,
+		&i.ImageUrl,
+		&i.StartsAt,
+		&i.EndsAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const newcomers = `-- name: Newcomers :many
+SELECT account_id FROM coupons.newcomers ORDER BY at LIMIT $1
+`
+
+func (q *Queries) Newcomers(ctx context.Context, db DBTX, rowLimit int32) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, newcomers, rowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var account_id uuid.UUID
+		if err := rows.Scan(&account_id); err != nil {
+			return nil, err
+		}
+		items = append(items, account_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oneUsable = `-- name: OneUsable :one
+SELECT k.id, k.campaign_id, k.claimed_at, c.name, c.usable_until, (c.usable_until <= clock_timestamp())::bool AS over,
+       EXISTS (SELECT FROM coupons.redemptions r WHERE r.coupon_id = k.id AND r.state IN ('held', 'used')) AS taken
+FROM coupons.coupons k
+JOIN coupons.campaigns c ON c.id = k.campaign_id
+WHERE k.account_id = $1 AND k.id = $2
+`
+
+type OneUsableParams struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+type OneUsableRow struct {
+	ID          uuid.UUID
+	CampaignID  uuid.UUID
+	ClaimedAt   time.Time
+	Name        string
+	UsableUntil time.Time
+	Over        bool
+	Taken       bool
+}
+
+// One coupon of an account, with what keeps it from being used.
+func (q *Queries) OneUsable(ctx context.Context, db DBTX, arg OneUsableParams) (OneUsableRow, error) {
+	row := db.QueryRow(ctx, oneUsable, arg.AccountID, arg.ID)
+	var i OneUsableRow
+	err := row.Scan(
+		&i.ID,
+		&i.CampaignID,
+		&i.ClaimedAt,
+		&i.Name,
+		&i.UsableUntil,
+		&i.Over,
+		&i.Taken,
+	)
+	return i, err
+}
+
+const openRedemptions = `-- name: OpenRedemptions :many
+SELECT order_id, coupon_id, discount_won, state FROM coupons.redemptions
+WHERE state = 'held' AND order_id > $1
+ORDER BY order_id
+LIMIT $2
+`
+
+type OpenRedemptionsParams struct {
+	After    uuid.UUID
+	RowLimit int32
+}
+
+type OpenRedemptionsRow struct {
+	OrderID     uuid.UUID
+	CouponID    *uuid.UUID
+	DiscountWon int64
+	State       string
+}
+
+func (q *Queries) OpenRedemptions(ctx context.Context, db DBTX, arg OpenRedemptionsParams) ([]OpenRedemptionsRow, error) {
+	rows, err := db.Query(ctx, openRedemptions, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OpenRedemptionsRow{}
+	for rows.Next() {
+		var i OpenRedemptionsRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.CouponID,
+			&i.DiscountWon,
+			&i.State,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const redemptions = `-- name: Redemptions :many
+SELECT order_id, coupon_id, discount_won, state FROM coupons.redemptions WHERE order_id = ANY($1::uuid[]) ORDER BY order_id
+`
+
+type RedemptionsRow struct {
+	OrderID     uuid.UUID
+	CouponID    *uuid.UUID
+	DiscountWon int64
+	State       string
+}
+
+func (q *Queries) Redemptions(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([]RedemptionsRow, error) {
+	rows, err := db.Query(ctx, redemptions, orderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RedemptionsRow{}
+	for rows.Next() {
+		var i RedemptionsRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.CouponID,
+			&i.DiscountWon,
+			&i.State,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const takeSettlements = `-- name: TakeSettlements :many
+WITH taken AS (
+    DELETE FROM coupons.settlements
+    WHERE id IN (SELECT s.id FROM coupons.settlements s ORDER BY s.id LIMIT $1 FOR UPDATE)
+    RETURNING id, order_id, action
+)
+SELECT order_id, action FROM taken ORDER BY id
+`
+
+type TakeSettlementsRow struct {
+	OrderID uuid.UUID
+	Action  string
+}
+
+func (q *Queries) TakeSettlements(ctx context.Context, db DBTX, rowLimit int32) ([]TakeSettlementsRow, error) {
+	rows, err := db.Query(ctx, takeSettlements, rowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TakeSettlementsRow{}
+	for rows.Next() {
+		var i TakeSettlementsRow
+		if err := rows.Scan(&i.OrderID, &i.Action); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const terms = `-- name: Terms :many
+SELECT id, version, name, description, created_at, updated_at, kind, min_tier, event_id, discount_won, discount_percent, discount_cap_won, minimum_won, applies_to, applies_ids, applies_tags, usable_until FROM coupons.campaigns WHERE id = ANY($1::uuid[])
+`
+
+// Campaigns with what they promise, and never change.
+func (q *Queries) Terms(ctx context.Context, db DBTX, ids []uuid.UUID) ([]CouponsCampaign, error) {
+	rows, err := db.Query(ctx, terms, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CouponsCampaign{}
+	for rows.Next() {
+		var i CouponsCampaign
+		if err := rows.Scan(
+			&i.ID,
+			&i.Version,
+			&i.Name,
+			&i.Description,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Kind,
+			&i.MinTier,
+			&i.EventID,
+			&i.DiscountWon,
+			&i.DiscountPercent,
+			&i.DiscountCapWon,
+			&i.MinimumWon,
+			&i.AppliesTo,
+			&i.AppliesIds,
+			&i.AppliesTags,
+			&i.UsableUntil,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const updateCampaign = `-- name: UpdateCampaign :exec
-UPDATE coupons.campaigns SET version = version + 1, name = $2, description = $3, updated_at = $4
-WHERE id = $1
+UPDATE coupons.campaigns SET version = version + 1, name = $1, description = $2, usable_until = $3, updated_at = $4
+WHERE id = $5
 `
 
 type UpdateCampaignParams struct {
-	ID          uuid.UUID
 	Name        string
 	Description string
+	UsableUntil time.Time
 	UpdatedAt   time.Time
+	ID          uuid.UUID
 }
 
 func (q *Queries) UpdateCampaign(ctx context.Context, db DBTX, arg UpdateCampaignParams) error {
 	_, err := db.Exec(ctx, updateCampaign,
-		arg.ID,
 		arg.Name,
 		arg.Description,
+		arg.UsableUntil,
 		arg.UpdatedAt,
+		arg.ID,
 	)
 	return err
 }
@@ -251,4 +915,110 @@ func (q *Queries) UpdateCounter(ctx context.Context, db DBTX, arg UpdateCounterP
 		arg.EndsAt,
 	)
 	return err
+}
+
+const updateEvent = `-- name: UpdateEvent :exec
+UPDATE coupons.events SET version = version + 1, title = $1, description = $2, image_url = $3,
+    starts_at = $4, ends_at = $5, updated_at = $6
+WHERE id = $7
+`
+
+type UpdateEventParams struct {
+	Title       string
+	Description string
+	ImageUrl    string
+	StartsAt    time.Time
+	EndsAt      time.Time
+	UpdatedAt   time.Time
+	ID          uuid.UUID
+}
+
+func (q *Queries) UpdateEvent(ctx context.Context, db DBTX, arg UpdateEventParams) error {
+	_, err := db.Exec(ctx, updateEvent,
+		arg.Title,
+		arg.Description,
+		arg.ImageUrl,
+		arg.StartsAt,
+		arg.EndsAt,
+		arg.UpdatedAt,
+		arg.ID,
+	)
+	return err
+}
+
+const usable = `-- name: Usable :many
+SELECT k.id, k.campaign_id, k.claimed_at, c.name, c.usable_until
+FROM coupons.coupons k
+JOIN coupons.campaigns c ON c.id = k.campaign_id
+WHERE k.account_id = $1 AND c.usable_until > clock_timestamp()
+  AND NOT EXISTS (SELECT FROM coupons.redemptions r WHERE r.coupon_id = k.id AND r.state IN ('held', 'used'))
+ORDER BY k.id DESC
+LIMIT $2
+`
+
+type UsableParams struct {
+	AccountID uuid.UUID
+	Many      int32
+}
+
+type UsableRow struct {
+	ID          uuid.UUID
+	CampaignID  uuid.UUID
+	ClaimedAt   time.Time
+	Name        string
+	UsableUntil time.Time
+}
+
+// An account's coupons that no order has and that can still be used, newest first.
+func (q *Queries) Usable(ctx context.Context, db DBTX, arg UsableParams) ([]UsableRow, error) {
+	rows, err := db.Query(ctx, usable, arg.AccountID, arg.Many)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UsableRow{}
+	for rows.Next() {
+		var i UsableRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CampaignID,
+			&i.ClaimedAt,
+			&i.Name,
+			&i.UsableUntil,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const welcomeCampaigns = `-- name: WelcomeCampaigns :many
+SELECT c.id FROM coupons.campaigns c JOIN coupons.counters n ON n.campaign_id = c.id
+WHERE c.kind = 'welcome' AND clock_timestamp() >= n.starts_at AND clock_timestamp() < n.ends_at AND n.taken < n.quantity
+ORDER BY c.id
+`
+
+// What newcomers are given at the moment.
+func (q *Queries) WelcomeCampaigns(ctx context.Context, db DBTX) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, welcomeCampaigns)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
