@@ -194,7 +194,9 @@ type TierRule struct {
 }
 
 // TierRules returns the tiers, from the least to the best.
-func (s *Service) TierRules(ctx context.Context) ([]db.AccountsTier, error) { return s.rules(ctx, s.pool) }
+func (s *Service) TierRules(ctx context.Context) ([]db.AccountsTier, error) {
+	return s.rules(ctx, s.pool)
+}
 
 // SetTierRule changes a tier. Who is in which one follows within seconds; what was earned before stays.
 func (s *Service) SetTierRule(ctx context.Context, name accounts.Tier, ifMatch string, rule TierRule) (after db.AccountsTier, err error) {
