@@ -208,7 +208,7 @@ func TestNotifications(t *testing.T) {
 	})
 }
 
-// tryHear hands an event to its handler, in a transaction of its own.
+// tryHear hands an event to its handler, in a transaction of its own: past the inbox, as if that had forgotten it.
 func (s *shop) tryHear(ctx context.Context, e outbox.Event) error {
 	for _, sub := range app.Subscriptions(s.service) {
 		if sub.Type == e.EventType() {

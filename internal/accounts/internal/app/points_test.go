@@ -166,6 +166,21 @@ func TestHold(t *testing.T) {
 		require.Equal(t, points{100, 60}, s.points(id))
 	})
 
+	// It cannot be, and does no harm.
+	t.Run("AskedForByTwoAccounts", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t)
+		instances, people := []*shop{s, s.another()}, []uuid.UUID{s.rich(100), s.rich(100)}
+		for range 20 {
+			order := uuid.New()
+			for _, err := range together(4, func(i int) error { _, err := instances[i/2].hold(order, people[i%2], 5); return err }) {
+				require.NoError(t, err)
+			}
+		}
+		require.EqualValues(t, 100, s.points(people[0]).held+s.points(people[1]).held)
+		s.sound()
+	})
+
 	t.Run("NeverSpendsMoreThanThereIs", func(t *testing.T) {
 		t.Parallel()
 		s := setup(t)

@@ -64,10 +64,6 @@ func (s *Service) settleSome(ctx context.Context) (n int, err error) {
 }
 
 func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
-	rules, err := s.rules(ctx)
-	if err != nil {
-		return 0, err
-	}
 	err = pgx.BeginFunc(ctx, s.flying, func(tx pgx.Tx) error {
 		asked, err := s.sql.TakePointSettlements(ctx, tx, maxSettlement)
 		if err != nil {
@@ -81,6 +77,10 @@ func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
 			orders[i], people[i] = a.OrderID, a.AccountID
 		}
 		known, err := s.sql.BoardSettle(ctx, tx, orders, people)
+		if err != nil {
+			return err
+		}
+		rules, err := s.rules(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -29,8 +29,8 @@ const (
 // ladder is the tiers, from the least to the best.
 type ladder []db.AccountsTier
 
-func (s *Service) rules(ctx context.Context) (ladder, error) {
-	rules, err := s.sql.Tiers(ctx, s.pool)
+func (s *Service) rules(ctx context.Context, conn db.DBTX) (ladder, error) {
+	rules, err := s.sql.Tiers(ctx, conn)
 	if err != nil {
 		return nil, fmt.Errorf("read the tiers: %w", err)
 	}
@@ -81,7 +81,7 @@ func (l ladder) ascends() bool {
 // the tier that they have now. It ends when nobody is left of whom that is to be looked at.
 func (s *Service) ReviewTiers(ctx context.Context) error {
 	for {
-		rules, err := s.rules(ctx)
+		rules, err := s.rules(ctx, s.pool)
 		if err != nil {
 			return err
 		}
@@ -194,7 +194,9 @@ type TierRule struct {
 }
 
 // TierRules returns the tiers, from the least to the best.
-func (s *Service) TierRules(ctx context.Context) ([]db.AccountsTier, error) { return s.rules(ctx) }
+func (s *Service) TierRules(ctx context.Context) ([]db.AccountsTier, error) {
+	return s.rules(ctx, s.pool)
+}
 
 // SetTierRule changes a tier. Who is in which one follows within seconds; what was earned before stays.
 func (s *Service) SetTierRule(ctx context.Context, name accounts.Tier, ifMatch string, rule TierRule) (after db.AccountsTier, err error) {

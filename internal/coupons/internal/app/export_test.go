@@ -29,3 +29,8 @@ func NewFlightClaim(campaign, account, couponID uuid.UUID) FlightClaim {
 func (s *Service) Fly(ctx context.Context, claims []FlightClaim) ([]batch.Result[coupons.Coupon], error) {
 	return s.fly(ctx, claims)
 }
+
+// FlyRedeem runs one flight, as the group would.
+func (s *Service) FlyRedeem(ctx context.Context, orders []coupons.RedeemInput) ([]batch.Result[coupons.Redemption], error) {
+	return s.flyRedeem(ctx, orders)
+}
