@@ -106,15 +106,18 @@ type parts struct {
 	Log       *slog.Logger
 	Products  catalog.Products
 	Stock     catalog.Stock
+	Drops     catalog.Drops
 	Payments  payments.Service
 	Accounts  accounts.Service
+	Points    accounts.Points
+	Discounts coupons.Discounts
 	Flights   batch.Limits
 }
 
 func newOrders(p parts) *orderingbench.Orders {
 	o := orderingbench.New(orderingbench.Parts{
-		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock,
-		Payments: p.Payments, Accounts: p.Accounts, Flights: p.Flights,
+		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock, Drops: p.Drops,
+		Payments: p.Payments, Accounts: p.Accounts, Points: p.Points, Coupons: p.Discounts, Flights: p.Flights,
 	})
 	p.Lifecycle.Append(fx.StopHook(o.Close))
 	return o

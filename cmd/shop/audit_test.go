@@ -266,10 +266,13 @@ func trade(t *testing.T, s *stage) {
 	s.want(t, 201, s.boss.Access, "POST", "/admin/accounts/"+bought.by.ID+"/points", map[string]any{"points": 500, "reason": "a late parcel"}, "Idempotency-Key", "grant")
 	cancel(s.placed(t))
 	cancel(s.paid(t))
+	s.preordered(t)
 	campaign := s.newCampaign(t)
 	for range 3 {
 		s.want(t, 201, s.shopper(t).Access, "POST", "/v1/coupons/"+campaign+"/claims", nil)
 	}
+	s.reduced(t)
+	cancel(s.reduced(t))
 	o := s.paid(t)
 	s.want(t, 201, o.by.Access, "POST", "/v1/me/addresses", map[string]any{
 		"alias": "회사", "recipient": "김지은", "phone": "010-1234-5678", "zipcode": "04524", "line1": "세종대로 110", "is_default": true,

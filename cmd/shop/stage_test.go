@@ -128,6 +128,19 @@ func (s *stage) newEvent(t testing.TB) string {
 	}).field("id").(string)
 }
 
+func (s *stage) newPreorder(t testing.TB) string {
+	t.Helper()
+	return s.want(t, 201, s.boss.Access, "POST", "/admin/preorders", s.preorderOf(s.product)).field("id").(string)
+}
+
+// preorderOf is a pre-order that is open.
+func (s *stage) preorderOf(product string) map[string]any {
+	at := func(d time.Duration) time.Time { return time.Now().Add(d).UTC().Truncate(time.Millisecond) }
+	return map[string]any{
+		"product_id": product, "title": "한정판", "quantity": 3, "per_customer": 2, "starts_at": at(-time.Hour), "ends_at": at(time.Hour), "releases_at": at(0),
+	}
+}
+
 func (s *stage) newAddress(t testing.TB, of person) string {
 	t.Helper()
 	return s.want(t, 201, of.Access, "POST", "/v1/me/addresses", map[string]any{
@@ -150,6 +163,41 @@ func (s *stage) placed(t testing.TB) order {
 	a := s.want(t, 201, o.by.Access, "POST", "/v1/orders", s.orderOf(o.address), "Idempotency-Key", "place")
 	o.id, o.number, o.amount = a.field("id").(string), a.field("number").(string), a.field("due_won").(float64)
 	return o
+}
+
+// reduced is an order with a coupon and points, paid.
+func (s *stage) reduced(t testing.TB) order {
+	t.Helper()
+	o := order{by: s.shopper(t)}
+	o.address = s.newAddress(t, o.by)
+	s.want(t, 201, s.boss.Access, "POST", "/admin/accounts/"+o.by.ID+"/points", map[string]any{"points": 700, "reason": "sorry"}, "Idempotency-Key", uuid.NewString())
+	body := s.orderOf(o.address)
+	body["coupon_id"] = s.want(t, 201, o.by.Access, "POST", "/v1/coupons/"+s.newCampaign(t)+"/claims", nil).field("id")
+	body["points_won"] = 500
+	a := s.want(t, 201, o.by.Access, "POST", "/v1/orders", body, "Idempotency-Key", "place")
+	o.id, o.number, o.amount = a.field("id").(string), a.field("number").(string), a.field("due_won").(float64)
+	require.Positive(t, a.field("discount_won"))
+	s.pay(t, &o)
+	return o
+}
+
+// preordered is an order of a drop, paid.
+func (s *stage) preordered(t testing.TB) order {
+	t.Helper()
+	o := order{by: s.shopper(t)}
+	o.address = s.newAddress(t, o.by)
+	a := s.want(t, 201, o.by.Access, "POST", "/v1/preorders/"+s.newPreorder(t)+"/orders", map[string]any{"quantity": 1, "address_id": o.address}, "Idempotency-Key", "place")
+	o.id, o.number, o.amount = a.field("id").(string), a.field("number").(string), a.field("due_won").(float64)
+	s.pay(t, &o)
+	return o
+}
+
+// pay clicks "pay", and has the shop take the money.
+func (s *stage) pay(t testing.TB, o *order) {
+	t.Helper()
+	a := s.want(t, 200, "", "POST", "/toss/pay/"+o.number+"/authorize", map[string]any{"method": "카드"})
+	o.payment = map[string]any{"payment_key": a.field("paymentKey"), "order_number": o.number, "amount_won": o.amount}
+	s.want(t, 200, o.by.Access, "POST", "/v1/payments/confirm", o.payment, "Idempotency-Key", "confirm")
 }
 
 func (s *stage) orderOf(address string) map[string]any {
@@ -263,6 +311,16 @@ var goods = map[string]func(t testing.TB, s *stage) good{
 	"place-order": func(t testing.TB, s *stage) good {
 		p := s.shopper(t)
 		return good{as: p, body: s.orderOf(s.newAddress(t, p))}
+	},
+	"place-preorder": func(t testing.TB, s *stage) good {
+		p := s.shopper(t)
+		return good{as: p, body: map[string]any{"quantity": 1, "address_id": s.newAddress(t, p)}}
+	},
+	"create-preorder": func(_ testing.TB, s *stage) good { return good{body: s.preorderOf(s.product)} },
+	"edit-preorder": func(t testing.TB, s *stage) good {
+		body := s.preorderOf("")
+		delete(body, "product_id")
+		return good{path: map[string]string{"id": s.newPreorder(t)}, body: body}
 	},
 	"show-order": func(t testing.TB, s *stage) good { return ofOrder(s.placed(t), nil) },
 	"cancel-order": func(t testing.TB, s *stage) good {
@@ -402,6 +460,8 @@ var subjects = []struct {
 	{"/admin/categories/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newCategory(t) }},
 	{"/v1/coupons/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newCampaign(t) }},
 	{"/admin/coupons/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newCampaign(t) }},
+	{"/v1/preorders/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newPreorder(t) }},
+	{"/admin/preorders/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newPreorder(t) }},
 	{"/v1/events/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newEvent(t) }},
 	{"/admin/events/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newEvent(t) }},
 	{"/admin/accounts/{id}", func(t testing.TB, s *stage, _ *good) string { return s.shopper(t).ID }},

@@ -51,6 +51,12 @@ var violations = map[string]string{
 	"coupons.settlements.done":      `INSERT INTO coupons.settlements (order_id, action, asked_at) VALUES (gen_random_uuid(), 'release', now() - interval '2 minutes')`,
 	"coupons.welcomes.done":         `INSERT INTO coupons.newcomers (account_id, at) VALUES (gen_random_uuid(), now() - interval '2 minutes')`,
 
+	"ordering.coupons.open":       redemption("gen_random_uuid()", "id", "account_id", 1) + `UPDATE coupons.redemptions SET state = 'held' WHERE discount_won = 1`,
+	"ordering.coupons.orders":     `UPDATE coupons.redemptions SET state = 'released' WHERE state = 'used'`,
+	"ordering.points.open":        `INSERT INTO accounts.point_holds VALUES (gen_random_uuid(), gen_random_uuid(), 1, 'held', now(), now())`,
+	"ordering.points.orders":      `UPDATE accounts.point_holds SET state = 'released' WHERE state = 'used'`,
+	"ordering.preorders.canceled": `UPDATE ordering.preorders SET state = 'canceled', cancel_reason = 'planted', wound_up_at = now()`,
+	"ordering.preorders.limits":   `UPDATE ordering.order_lines SET quantity = 999 WHERE order_id IN (SELECT id FROM ordering.orders WHERE kind = 'preorder')`,
 	"ordering.holds.open":         `DELETE FROM ordering.orders WHERE state = 'awaiting_payment'`,
 	"ordering.holds.orders":       `UPDATE catalog.reservations SET state = 'released' WHERE state = 'used'`,
 	"ordering.money.orders":       `UPDATE payments.ledger SET amount_won = amount_won + 1, at = at - interval '1 hour'`,

@@ -34,6 +34,9 @@ func (s *Service) PlacePreorder(ctx context.Context, in PreorderInput) (Placemen
 	if in.Quantity < 1 || in.Quantity > MaxQuantity {
 		return Placement{}, web.ErrInvalid.WithFields(fault.Field{Pointer: "/quantity", Detail: fmt.Sprintf("must be 1 to %d", MaxQuantity)})
 	}
+	if in.PreorderID == uuid.Nil {
+		return Placement{}, ordering.ErrNoPreorder
+	}
 	return s.place(ctx, PlaceInput{
 		AccountID: in.AccountID, Key: in.Key, AddressID: in.AddressID, ExpectedTotalWon: in.ExpectedTotalWon, preorder: in.PreorderID,
 		Items: []PlaceItem{{Quantity: in.Quantity}},

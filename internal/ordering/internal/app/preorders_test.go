@@ -200,7 +200,7 @@ func TestPreorders(t *testing.T) {
 
 		s := setup(t)
 		_, err := s.PlacePreorder(t.Context(), preorder(uuid.New(), app.Preorder{}, "k"))
-		require.ErrorIs(t, err, web.ErrInvalid)
+		require.ErrorIs(t, err, ordering.ErrNoPreorder)
 		d := s.drop(t, 1, 1)
 		d.ID = uuid.New()
 		_, err = s.PlacePreorder(t.Context(), preorder(uuid.New(), d, "k"))
