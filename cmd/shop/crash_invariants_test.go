@@ -11,6 +11,7 @@ import (
 var heard = map[string][]string{
 	"accounts": append([]string{"ordering.rejected.v1", "ordering.confirmed.v1"}, toldOf...),
 	"catalog":  {"ordering.paid.v1", "ordering.rejected.v1", "ordering.expired.v1", "ordering.canceled.v1"},
+	"coupons":  {"ordering.paid.v1", "ordering.rejected.v1", "ordering.expired.v1", "ordering.canceled.v1", "accounts.registered.v1"},
 	"ordering": {"payments.captured.v1", "payments.refunded.v1", "payments.refund_refused.v1"},
 }
 
@@ -25,6 +26,9 @@ func (w *world) leftToDo() map[string]string {
 		"refunds under way":  `SELECT format('refund of %s is %s: %s', order_id, state, code) FROM payments.refunds WHERE state IN ('requested', 'sent')`,
 		"webhooks":           `SELECT transmission_id FROM payments.webhooks WHERE processed_at IS NULL`,
 		"settlements":        `SELECT format('%s of %s', action, order_id) FROM catalog.settlements`,
+		"redemptions":        `SELECT format('%s of %s', action, order_id) FROM coupons.settlements`,
+		"welcomes":           `SELECT format('of %s', account_id) FROM coupons.newcomers`,
+		"drops":              `SELECT format('%s is called off', id) FROM ordering.preorders WHERE state = 'canceled' AND wound_up_at IS NULL`,
 		"points":             `SELECT format('%s of %s', action, order_id) FROM accounts.point_settlements`,
 		"tiers":              `SELECT format('of %s', account_id) FROM accounts.tier_reviews WHERE due_at <= now()`,
 		"marks":              `SELECT format('%s sold %s', product_id, sold) FROM catalog.product_marks`,
@@ -34,7 +38,7 @@ func (w *world) leftToDo() map[string]string {
 		queries["parked by "+m] = `SELECT format('%s of %s: %s', type, key, reason) FROM ` + m + `.parked`
 	}
 	for m, types := range heard {
-		for _, source := range []string{"ordering", "payments"} {
+		for _, source := range []string{"ordering", "payments", "accounts"} {
 			queries[fmt.Sprintf("events of %s that %s has not heard", source, m)] = fmt.Sprintf(`
 				SELECT format('%%s of %%s', o.type, o.key) FROM %s.outbox o
 				WHERE o.type IN ('%s') AND NOT EXISTS (SELECT FROM %s.inbox i WHERE i.event_id = o.event_id)`, source, strings.Join(types, "', '"), m)
@@ -75,12 +79,13 @@ var invariants = map[string]string{
 		SELECT format('product %s: on hand %s, moved %s', p.id, p.on_hand, m.sum)
 		FROM catalog.pools p LEFT JOIN (SELECT pool_id, sum(quantity) FROM catalog.stock_movements GROUP BY 1) m ON m.pool_id = p.id
 		WHERE p.on_hand <> coalesce(m.sum, 0) OR p.reserved < 0 OR p.on_hand < p.reserved`,
-	"received = on hand + sold, and held = ordered and unpaid, to the piece": `
-		SELECT format('product %s: received %s, on hand %s, sold %s; reserved %s, ordered %s', p.id, received, on_hand, sold, reserved, ordered)
-		FROM (SELECT p.*,
-			(SELECT coalesce(sum(quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = p.id AND m.order_id IS NULL) AS received,
-			coalesce(l.sold, 0) AS sold, coalesce(l.ordered, 0) AS ordered
-			FROM catalog.pools p LEFT JOIN (
+	"received = on hand + sold, and held = ordered and unpaid, to the piece, whatever is set aside for drops": `
+		SELECT format('product %s: received %s, on hand %s, sold %s; reserved %s, ordered %s', p.product_id, received, on_hand, sold, reserved, ordered)
+		FROM (SELECT p.*, coalesce(l.sold, 0) AS sold, coalesce(l.ordered, 0) AS ordered
+			FROM (SELECT product_id, sum(on_hand) AS on_hand, sum(reserved) AS reserved, sum(received) AS received
+				FROM (SELECT *, (SELECT coalesce(sum(quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = p.id AND m.order_id IS NULL) AS received
+					FROM catalog.pools p) p GROUP BY product_id) p
+			LEFT JOIN (
 				SELECT product_id, sum(quantity) FILTER (WHERE state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed')) AS sold,
 					sum(quantity) FILTER (WHERE state = 'awaiting_payment') AS ordered
 				FROM ordering.order_lines JOIN ordering.orders o ON o.id = order_id GROUP BY 1) l ON l.product_id = p.product_id) p
@@ -90,7 +95,7 @@ var invariants = map[string]string{
 		FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id LEFT JOIN LATERAL (
 			SELECT count(*) FILTER (WHERE kind = 'sell') AS sales, count(*) FILTER (WHERE kind = 'restock') AS returns,
 				coalesce(-sum(quantity) FILTER (WHERE kind = 'sell'), 0) AS sold, coalesce(sum(quantity) FILTER (WHERE kind = 'restock'), 0) AS back
-			FROM catalog.stock_movements m WHERE m.order_id = o.id AND m.pool_id = l.product_id) m ON true
+			FROM catalog.stock_movements m JOIN catalog.pools p ON p.id = m.pool_id WHERE m.order_id = o.id AND p.product_id = l.product_id) m ON true
 		WHERE CASE
 			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN m.sales = 1 AND m.sold = l.quantity AND m.returns = 0
 			WHEN o.state = 'canceled' THEN m.sales <= 1 AND m.returns <= 1 AND m.sold = m.back
@@ -99,12 +104,13 @@ var invariants = map[string]string{
 	"the count of sales": `
 		SELECT format('product %s: counted %s, sold %s', p.id, p.sales_count, m.sum)
 		FROM catalog.products p LEFT JOIN (
-			SELECT pool_id, -sum(quantity) AS sum FROM catalog.stock_movements WHERE kind IN ('sell', 'restock') GROUP BY 1) m ON m.pool_id = p.id
+			SELECT s.product_id, -sum(m.quantity) AS sum FROM catalog.stock_movements m JOIN catalog.pools s ON s.id = m.pool_id
+			WHERE m.kind IN ('sell', 'restock') GROUP BY 1) m ON m.product_id = p.id
 		WHERE p.sales_count <> coalesce(m.sum, 0)`,
 	"what an account has bought": `
 		SELECT format('account %s: %s of %s counted, %s ordered', coalesce(q.account_id, l.account_id), q.quantity, coalesce(q.product_id, l.product_id), l.sum)
 		FROM ordering.purchase_quotas q FULL JOIN (
-			SELECT o.account_id, l.product_id, sum(l.quantity) FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id
+			SELECT o.account_id, coalesce(o.drop_id, l.product_id) AS product_id, sum(l.quantity) FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id
 			WHERE o.state NOT IN ('rejected', 'expired', 'canceled', 'refunded') GROUP BY 1, 2) l
 			ON l.account_id = q.account_id AND l.product_id = q.product_id
 		WHERE coalesce(q.quantity, 0) <> coalesce(l.sum, 0)`,
@@ -126,6 +132,39 @@ var invariants = map[string]string{
 				coalesce(sum(amount_won) FILTER (WHERE kind = 'refund' AND debit_account = 'strays'), 0) AS strays_back
 			FROM payments.ledger WHERE order_id = p.order_id) l ON true
 		WHERE l.captures > 1 OR l.captured <> CASE p.state WHEN 'captured' THEN p.amount_won ELSE 0 END OR l.back <> p.refunded_won OR l.strays <> l.strays_back`,
+	"an order and its coupon": `
+		SELECT format('order %s is %s, its coupon %s, its redemption %s of %s', o.id, o.state, o.coupon_id, r.state, r.coupon_id)
+		FROM ordering.orders o LEFT JOIN coupons.redemptions r ON r.order_id = o.id
+		WHERE CASE
+			WHEN o.coupon_id IS NULL THEN coalesce(r.state, 'released') = 'released'
+			WHEN o.state = 'awaiting_payment' THEN r.state = 'held' AND r.coupon_id = o.coupon_id AND r.discount_won = o.discount_won
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN r.state = 'used' AND r.coupon_id = o.coupon_id AND r.discount_won = o.discount_won
+			ELSE r.state = 'released'
+		END IS NOT TRUE`,
+	"an order and its points": `
+		SELECT format('order %s is %s with %s points, its hold %s of %s', o.id, o.state, o.points_won, h.state, h.points)
+		FROM ordering.orders o LEFT JOIN accounts.point_holds h ON h.order_id = o.id
+		WHERE CASE
+			WHEN o.points_won = 0 THEN coalesce(h.state, 'released') = 'released'
+			WHEN o.state = 'awaiting_payment' THEN h.state = 'held' AND h.points = o.points_won
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN h.state = 'used' AND h.points = o.points_won
+			ELSE h.state = 'released'
+		END IS NOT TRUE`,
+	"points and their ledger": `
+		SELECT format('account %s: balance %s, held %s; entries %s, open holds %s', b.account_id, b.balance, b.held, e.sum, h.sum)
+		FROM accounts.point_balances b
+		LEFT JOIN (SELECT account_id, sum(points) FROM accounts.point_entries GROUP BY 1) e USING (account_id)
+		LEFT JOIN (SELECT account_id, sum(points) FROM accounts.point_holds WHERE state = 'held' GROUP BY 1) h USING (account_id)
+		WHERE b.balance <> coalesce(e.sum, 0) OR b.held <> coalesce(h.sum, 0) OR b.held > b.balance`,
+	"earned once": `
+		SELECT format('order %s is %s: %s entries', o.id, o.state, count(e.id)) FROM ordering.orders o LEFT JOIN accounts.point_entries e ON e.order_id = o.id AND e.kind = 'earn'
+		WHERE o.state = 'confirmed' AND o.items_won - o.discount_won - o.points_won >= 100 GROUP BY o.id HAVING count(e.id) <> 1`,
+	"a coupon for one order": `
+		SELECT format('coupon %s: %s orders', coupon_id, count(*)) FROM coupons.redemptions WHERE state IN ('held', 'used') GROUP BY coupon_id HAVING count(*) > 1`,
+	"coupons redeemed": `
+		SELECT format('campaign %s: %s counted, %s redeemed', c.campaign_id, c.redeemed, count(r.order_id))
+		FROM coupons.counters c LEFT JOIN coupons.redemptions r ON r.campaign_id = c.campaign_id AND r.state IN ('held', 'used')
+		GROUP BY c.campaign_id HAVING c.redeemed <> count(r.order_id)`,
 	"told once": `
 		SELECT format('%s of %s: %s notifications', o.type, o.key, count(n.id))
 		FROM ordering.outbox o LEFT JOIN accounts.notifications n ON n.event_id = o.event_id

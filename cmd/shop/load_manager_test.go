@@ -11,8 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// managers is how many there are: one packs and ships, one takes goods in, one looks after the money, one after the bus, one is bad.
-const managers = 5
+// managers is how many there are: one packs and ships, one takes goods in, one looks after the money, one after the bus, one after
+// people, one is bad.
+const managers = 6
 
 // manager serves the crowd, and keeps whoever takes the money from being too reliable.
 type manager struct{ visitor }
@@ -97,6 +98,34 @@ func (m *manager) lookAfterMoney() {
 				a, _ = m.ask(m.cancel(id))
 				m.expect("cancel", a, 200, 202, 409)
 			}
+		}
+	}
+}
+
+// lookAfterPeople gives points, moves what a tier takes, and makes drops, of which it calls each off in the end.
+func (m *manager) lookAfterPeople() {
+	to := m.load.shoppers[m.dice.IntN(len(m.load.shoppers))].id
+	a, _ := m.askTwice(request{
+		op: "grant", method: "POST", path: "/admin/accounts/" + to + "/points", key: uuid.NewString(), subject: to,
+		body: map[string]any{"points": 50 + m.dice.IntN(500), "reason": "sorry"},
+	})
+	m.expect("grant", a, 201)
+	switch m.dice.IntN(10) {
+	case 0:
+		m.exec(`UPDATE accounts.tiers SET from_won = $1 WHERE name = 'silver'`, 30_000+m.dice.IntN(30_000))
+	case 1:
+		now := time.Now().UTC()
+		a, ok := m.ask(request{op: "drop", method: "POST", path: "/admin/preorders", fickle: true, body: map[string]any{
+			"product_id": m.load.others[m.dice.IntN(len(m.load.others))].id, "title": "한정판", "quantity": 10 + m.dice.IntN(30), "per_customer": 2,
+			"starts_at": now, "ends_at": now.Add(time.Hour), "releases_at": now,
+		}})
+		m.expect("drop", a, 201)
+		if !ok || a.Status != 201 {
+			return
+		}
+		if old := m.load.drops.add(a.text("id")); old != "" {
+			a, _ := m.ask(request{op: "call off", method: "POST", path: "/admin/preorders/" + old + "/cancel", subject: old, body: map[string]any{"reason": "no leather"}})
+			m.expect("call off", a, 200)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ type load struct {
 	others     []ware
 	gone       []ware // of which there is nothing: a shopper who asks for one finds that out late, once a second
 	campaign   string
+	drops      drops
 
 	newcomers bool // whether there are any; each costs as much as many orders
 	outages   bool // whether payments stalls
@@ -32,6 +34,31 @@ type load struct {
 	wg         sync.WaitGroup
 	mu         sync.Mutex
 	complaints []string
+}
+
+// drops are the pre-orders that were made last, the youngest last.
+type drops struct {
+	mu  sync.Mutex
+	ids []string
+}
+
+func (d *drops) add(id string) (old string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ids = append(d.ids, id)
+	if len(d.ids) > 3 {
+		old, d.ids = d.ids[0], d.ids[1:]
+	}
+	return old
+}
+
+func (d *drops) any(dice *rand.Rand) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.ids) == 0 {
+		return ""
+	}
+	return d.ids[dice.IntN(len(d.ids))]
 }
 
 // ware is something that is sold.
@@ -53,7 +80,7 @@ func (l *load) start() {
 	for _, s := range l.shoppers {
 		l.wg.Go(func() { s.shop() })
 	}
-	for i, work := range []func(m *manager){(*manager).fulfil, (*manager).moveStock, (*manager).lookAfterMoney, (*manager).lookAfterBus} {
+	for i, work := range []func(m *manager){(*manager).fulfil, (*manager).moveStock, (*manager).lookAfterMoney, (*manager).lookAfterBus, (*manager).lookAfterPeople} {
 		l.wg.Go(func() {
 			for !l.stopping.Load() {
 				work(l.managers[i])
@@ -83,13 +110,20 @@ type shopper struct {
 	visitor
 	address string
 	orders  []string // of which they were told
+	coupon  string   // that they hold, or have used
 }
 
 func (s *shopper) shop() {
 	for !s.load.stopping.Load() {
 		switch n := s.dice.IntN(100); {
 		case n < 3:
-			s.expect("claim", s.askOnce("claim", "POST", "/v1/coupons/"+s.load.campaign+"/claims"), 200, 201, 409)
+			a := s.askOnce("claim", "POST", "/v1/coupons/"+s.load.campaign+"/claims")
+			s.expect("claim", a, 200, 201, 409)
+			if a.Status < 300 && a.Status > 0 {
+				s.coupon = a.text("id")
+			}
+		case n < 8:
+			s.preorder()
 		case n < 20:
 			s.lookAgain()
 		default:
@@ -150,11 +184,28 @@ func (s *shopper) basket() (items []map[string]any) {
 	return items
 }
 
+// preorder orders of a drop.
+func (s *shopper) preorder() {
+	if drop := s.load.drops.any(s.dice); drop != "" {
+		s.order("/v1/preorders/"+drop+"/orders", map[string]any{"quantity": 1 + s.dice.IntN(2), "address_id": s.address})
+	}
+}
+
+// buy orders what anybody can, some of it with a coupon or with points.
 func (s *shopper) buy() {
-	a, ok := s.askTwice(request{
-		op: "place", method: "POST", path: "/v1/orders", key: uuid.NewString(), fickle: s.dice.IntN(10) == 0,
-		body: map[string]any{"items": s.basket(), "address_id": s.address},
-	})
+	body := map[string]any{"items": s.basket(), "address_id": s.address}
+	if s.coupon != "" && s.dice.IntN(3) == 0 {
+		body["coupon_id"] = s.coupon
+	}
+	if s.dice.IntN(4) == 0 {
+		body["points_won"] = 100 + s.dice.IntN(400)
+	}
+	s.order("/v1/orders", body)
+}
+
+// order places an order, and does with it what people do.
+func (s *shopper) order(path string, body map[string]any) {
+	a, ok := s.askTwice(request{op: "place", method: "POST", path: path, key: uuid.NewString(), fickle: s.dice.IntN(10) == 0, body: body})
 	s.expect("place", a, 201, 409)
 	switch {
 	case !ok || s.load.stopping.Load():
