@@ -210,7 +210,7 @@ func (w *world) settle(seed uint64, shoppers int) {
 		}
 	}
 	boss.want(201, "POST", "/admin/coupons", map[string]any{
-		"name": "Hello", "kind": "welcome", "quantity": 100_000, "discount": map[string]any{"won": 500},
+		"name": "Hello", "kind": "welcome", "quantity": 100_000, "discount": map[string]any{"amount_won": 500},
 		"starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(24 * time.Hour).UTC(),
 	})
 	w.load.campaign = boss.want(201, "POST", "/admin/coupons", map[string]any{
