@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	redeemCommit    = failpoint.New("coupons.redeem.commit")    // the coupons are locked, nothing is written
+	redeemCommit    = failpoint.New("coupons.redeem.commit")    // the counters are locked, nothing is written
 	redeemCommitted = failpoint.New("coupons.redeem.committed") // set aside, and no order was told
 )
 
