@@ -182,7 +182,8 @@ func (w *world) dieAt(d death) {
 	w.t.Helper()
 	crowds <- struct{}{}
 	defer func() { <-crowds }()
-	w.load.newcomers, w.load.outages = strings.HasPrefix(d.point, "accounts.") || strings.HasPrefix(d.point, "coupons.welcome."), strings.HasPrefix(d.point, "ordering.unclaim.")
+	w.load.newcomers = strings.HasPrefix(d.point, "accounts.") || strings.HasPrefix(d.point, "coupons.welcome.")
+	w.load.outages = strings.HasPrefix(d.point, "ordering.unclaim.")
 	w.begin()
 	deadline := time.NewTimer(fireWithin)
 	defer deadline.Stop()

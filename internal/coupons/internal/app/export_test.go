@@ -34,3 +34,19 @@ func (s *Service) Fly(ctx context.Context, claims []FlightClaim) ([]batch.Result
 func (s *Service) FlyRedeem(ctx context.Context, orders []coupons.RedeemInput) ([]batch.Result[coupons.Redemption], error) {
 	return s.flyRedeem(ctx, orders)
 }
+
+// Remembered is how many sold-out campaigns, and how many holders of their coupons, this process remembers.
+func (s *Service) Remembered() (campaigns, holders int) {
+	s.gone.mu.RLock()
+	defer s.gone.mu.RUnlock()
+	for _, seen := range s.gone.campaigns {
+		holders += len(seen.holders)
+	}
+	if holders != s.gone.holders {
+		panic("the holders are miscounted")
+	}
+	return len(s.gone.campaigns), holders
+}
+
+// Note is what a flight does that has seen a campaign sold out.
+func (s *Service) Note(campaign uuid.UUID, quantity int64) { s.gone.note(campaign, quantity) }

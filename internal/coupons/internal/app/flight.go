@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -88,7 +89,7 @@ func (s *Service) round(ctx context.Context, claims []claim, flying []int, resul
 		counter.Taken += kept[c.CampaignID]
 		held, holds := known.Held[db.Holder{CampaignID: c.CampaignID, AccountID: c.AccountID}]
 		refusal := verdict(counter, exists)
-		if refusal == coupons.ErrSoldOut && kept[c.CampaignID] == 0 {
+		if errors.Is(refusal, coupons.ErrSoldOut) && kept[c.CampaignID] == 0 {
 			s.gone.note(c.CampaignID, counter.Quantity)
 		}
 		switch fresh := known.Fresh[c.couponID]; {

@@ -69,11 +69,7 @@ func (g *gone) note(campaign uuid.UUID, quantity int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.campaigns) >= mostGone {
-		for id, seen := range g.campaigns {
-			if !now.Before(seen.until) {
-				g.drop(id)
-			}
-		}
+		g.dropOld(now)
 	}
 	if len(g.campaigns) < mostGone && g.campaigns[campaign] == nil {
 		g.campaigns[campaign] = &sighting{}
@@ -99,6 +95,15 @@ func (g *gone) forget(campaign uuid.UUID) {
 func (g *gone) drop(campaign uuid.UUID) {
 	g.holders -= len(g.campaigns[campaign].holders)
 	delete(g.campaigns, campaign)
+}
+
+// dropOld makes room for others than those that nobody has asked about for a second.
+func (g *gone) dropOld(now time.Time) {
+	for id, seen := range g.campaigns {
+		if !now.Before(seen.until) {
+			g.drop(id)
+		}
+	}
 }
 
 // answer says what a claim is told, if that is known without asking the database.
@@ -144,7 +149,13 @@ func (g *gone) renew(ctx context.Context, campaign uuid.UUID, before *sighting) 
 			return (*sighting)(nil), nil
 		}
 		g.drop(campaign)
-		if after == nil || g.holders+len(after.holders) > mostOfAll {
+		if after == nil {
+			return (*sighting)(nil), nil
+		}
+		if g.holders+len(after.holders) > mostOfAll {
+			g.dropOld(g.clock())
+		}
+		if g.holders+len(after.holders) > mostOfAll {
 			return (*sighting)(nil), nil
 		}
 		g.campaigns[campaign] = after

@@ -223,6 +223,28 @@ func TestSoldOut(t *testing.T) {
 		require.NotZero(t, sent.Load())
 	})
 
+	t.Run("RemembersSoManyAtMost", func(t *testing.T) {
+		t.Parallel()
+
+		s := setup(t, 2)
+		soldOut(s, 2)
+		for range 999 {
+			s.instances[0].Note(uuid.New(), 5)
+		}
+		campaigns, remembered := s.instances[0].Remembered()
+		require.Equal(t, []int{1000, 2}, []int{campaigns, remembered})
+		s.instances[0].Note(uuid.New(), 100_001)
+		s.instances[0].Note(uuid.New(), 5) // in the place of those that nobody asks about
+		campaigns, remembered = s.instances[0].Remembered()
+		require.Equal(t, []int{2, 2}, []int{campaigns, remembered})
+		s.clock.Advance(time.Second)
+		for range 999 {
+			s.instances[0].Note(uuid.New(), 5)
+		}
+		campaigns, remembered = s.instances[0].Remembered()
+		require.Equal(t, []int{1, 0}, []int{campaigns, remembered})
+	})
+
 	t.Run("WithoutTheDatabaseNothingIsSaid", func(t *testing.T) {
 		t.Parallel()
 

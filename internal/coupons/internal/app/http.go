@@ -43,7 +43,7 @@ func (h *HTTP) Routes(api *web.API) {
 		Also: map[int]string{http.StatusOK: "The account held it already."},
 		Problems: []*fault.Error{
 			coupons.ErrNoCampaign, coupons.ErrSoldOut, coupons.ErrNotOpen, coupons.ErrEnded, coupons.ErrTier, coupons.ErrCodeNeeded,
-			coupons.ErrWelcomeOnly, batch.ErrBusy, queue.ErrPaused,
+			coupons.ErrWelcomeOnly, accounts.ErrNoAccount, batch.ErrBusy, queue.ErrPaused,
 		},
 	}, h.claim)
 	web.Register(api, web.Operation{

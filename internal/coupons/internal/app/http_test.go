@@ -70,6 +70,81 @@ func TestHTTP(t *testing.T) {
 		require.Equal(t, []any{}, s.Do("another", "GET", "/v1/me/coupons", "").Body["items"])
 	})
 
+	t.Run("ClaimByCode", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t, 1)
+		c := s.kind(app.ByCode, 1, "", "SPRING-26", "SUMMER-26")
+		const path = "/v1/coupons/claims"
+		first := s.Do("shopper", "POST", path, `{"code":"spring-26"}`)
+		require.Equal(t, 201, first.Status)
+		require.Equal(t, c.ID.String(), first.Text("coupon_id"))
+		again := s.Do("shopper", "POST", path, `{"code":"SUMMER-26"}`)
+		require.Equal(t, 200, again.Status)
+		require.Equal(t, first.Body, again.Body)
+		for _, c := range []struct {
+			path, body, code string
+			status           int
+		}{
+			{path, `{"code":"SUMMER-26"}`, "coupons.sold_out", 409},
+			{path, `{"code":"WINTER-26"}`, "coupons.no_code", 404},
+			{path, `{"code":""}`, "request.invalid", 422},
+			{"/v1/coupons/" + c.ID.String() + "/claims", "", "coupons.code_needed", 409},
+		} {
+			refused := s.Do("another", "POST", c.path, c.body)
+			require.Equal(t, c.status, refused.Status, c.code)
+			require.Equal(t, c.code, refused.Text("code"))
+		}
+
+		require.Equal(t, 204, s.Do("manager", "POST", "/admin/coupons/"+c.ID.String()+"/codes", `{"codes":["autumn-26"]}`).Status)
+		codes := s.Do("manager", "GET", "/admin/coupons/"+c.ID.String()+"/codes?limit=2", "")
+		require.Equal(t, []any{"AUTUMN-26", "SPRING-26"}, codes.Body["items"])
+	})
+
+	t.Run("MyCoupon", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t, 1)
+		coupon := s.Do("shopper", "POST", "/v1/coupons/"+s.campaign.ID.String()+"/claims", "")
+		s.exec(`INSERT INTO coupons.redemptions SELECT gen_random_uuid(), id, campaign_id, account_id, 1000, 'held', now(), now() FROM coupons.coupons`)
+		mine := s.Do("shopper", "GET", "/v1/me/coupons", "")
+		mine.Golden("list-my-coupons", func(text string) string {
+			return regexp.MustCompile(`"order_id":"[^"]*"`).ReplaceAllString(strings.ReplaceAll(s.named(text), coupon.Text("id"), "<mine>"), `"order_id":"<order>"`)
+		})
+	})
+
+	t.Run("Events", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t, 1)
+		made := s.Do("manager", "POST", "/admin/events",
+			`{"title":" Spring ","description":"A week","image_url":"https://images.example.com/a.jpg","starts_at":"2020-01-01T00:00:00Z","ends_at":"2120-01-01T00:00:00Z"}`)
+		require.Equal(t, 201, made.Status)
+		event := uuid.MustParse(made.Text("id"))
+		require.Equal(t, "/admin/events/"+event.String(), made.Header.Get("Location"))
+		s.make(app.New{
+			Settings: app.Settings{Name: "In it", Quantity: 5, StartsAt: longAgo, EndsAt: farAway},
+			Terms: app.Terms{
+				Kind: app.ByTier, MinTier: "gold", EventID: &event,
+				Discount: app.Discount{Percent: 10, CapWon: 5000, MinimumWon: 20_000, AppliesTo: app.Tags, AppliesTags: []string{"sale"}},
+			},
+		})
+		shown := s.Do("", "GET", "/v1/events/"+event.String(), "")
+		require.Equal(t, 200, shown.Status)
+		shown.Golden("get-event", func(text string) string { return strings.ReplaceAll(text, event.String(), "<event>") })
+		require.Equal(t, []any{shown.Body}, s.Do("", "GET", "/v1/events", "").Body["items"])
+
+		etag := s.Do("manager", "GET", "/admin/events/"+event.String(), "").Header.Get("ETag")
+		require.Equal(t, made.Header.Get("ETag"), etag)
+		require.Equal(t, 428, s.Do("manager", "PATCH", "/admin/events/"+event.String(), `{"title":"Summer"}`).Status)
+		edited := s.Do("manager", "PATCH", "/admin/events/"+event.String(), `{"title":"Summer","ends_at":"2020-01-02T00:00:00Z"}`, "If-Match", etag)
+		require.Equal(t, 200, edited.Status)
+		require.Equal(t, 412, s.Do("manager", "PATCH", "/admin/events/"+event.String(), `{"title":"Winter"}`, "If-Match", etag).Status)
+		require.Empty(t, s.Do("", "GET", "/v1/events", "").Body["items"], "it has ended")
+		require.Len(t, s.Do("manager", "GET", "/admin/events", "").Body["items"], 1)
+		require.Equal(t, 404, s.Do("", "GET", "/v1/events/"+uuid.NewString(), "").Status)
+	})
+
 	t.Run("Absent", func(t *testing.T) {
 		t.Parallel()
 

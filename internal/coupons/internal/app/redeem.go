@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	redeemCommit    = failpoint.New("coupons.redeem.commit")    // the coupons are locked, nothing is written
+	redeemCommit    = failpoint.New("coupons.redeem.commit")    // the counters are locked, nothing is written
 	redeemCommitted = failpoint.New("coupons.redeem.committed") // set aside, and no order was told
 )
 
@@ -29,8 +29,8 @@ func (s *Service) Redeem(ctx context.Context, in coupons.RedeemInput) (coupons.R
 	return s.redeems.Do(ctx, 0, in)
 }
 
-// flyRedeem answers the orders of one flight, first come first served: one round trip locks their coupons and the counters, a second
-// one writes what was decided and commits. Orders that get nothing cost no write.
+// flyRedeem answers the orders of one flight, first come first served: one round trip locks the counters of their coupons, a
+// second one writes what was decided and commits. Orders that get nothing cost no write.
 func (s *Service) flyRedeem(ctx context.Context, orders []coupons.RedeemInput) ([]batch.Result[coupons.Redemption], error) {
 	results := make([]batch.Result[coupons.Redemption], len(orders))
 	first := make(map[uuid.UUID]int, len(orders)) // an order that asks twice flies once

@@ -1,7 +1,7 @@
 // Package app is the implementation of the module coupons: campaigns and who got a coupon of them, and which order has which coupon.
 //
 // Locks are taken in one order everywhere, so that nobody waits for somebody who waits for him: redemptions that exist, by order id;
-// coupons, by id; counters, by campaign id; then redemptions that are new, by order id; then the rest.
+// counters, by campaign id; then redemptions that are new, by order id; then the rest. A claim inserts its coupon before the counter.
 package app
 
 import (

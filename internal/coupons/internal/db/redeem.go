@@ -13,15 +13,15 @@ import (
 // A flight of redemptions is one transaction in two round trips, as a flight of claims is: BoardRedeem locks and reads, LandRedeem
 // writes and commits. A settlement locks and writes in the same order.
 
-// lockCoupons has no order wait for another that wants the same coupon: one of them has it by the time the other reads.
-const lockCoupons = `
-SELECT id, campaign_id, account_id FROM coupons.coupons WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`
-
+// lockCountersOfCoupons locks for the coupons too: a coupon never leaves its campaign, so two orders that want the same one want the same
+// counter.
 const lockCountersOfCoupons = `
 SELECT campaign_id FROM coupons.counters
 WHERE campaign_id IN (SELECT campaign_id FROM coupons.coupons WHERE id = ANY($1::uuid[]))
 ORDER BY campaign_id
 FOR NO KEY UPDATE`
+
+const readCoupons = `SELECT id, campaign_id, account_id FROM coupons.coupons WHERE id = ANY($1::uuid[])`
 
 // readRedemptions finds the orders' own redemptions, and those that have the coupons. It comes after the locks, so that it sees what
 // others committed until then.
@@ -83,7 +83,7 @@ type Sender interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// Owned is a coupon under lock.
+// Owned is whose a coupon is.
 type Owned struct{ CampaignID, AccountID uuid.UUID }
 
 // Redeemed is what an order has, or had, of a coupon: none if the order gave up before it had one.
@@ -117,13 +117,13 @@ func (q *Queries) BoardRedeem(ctx context.Context, conn Sender, orders, coupons 
 	var b pgx.Batch
 	b.Queue("BEGIN")
 	b.Queue(claimPlans)
-	b.Queue(lockCoupons, coupons).Query(func(rows pgx.Rows) error {
+	b.Queue(lockCountersOfCoupons, coupons)
+	b.Queue(readCoupons, coupons).Query(func(rows pgx.Rows) error {
 		var coupon uuid.UUID
 		var o Owned
 		_, err := pgx.ForEachRow(rows, []any{&coupon, &o.CampaignID, &o.AccountID}, func() error { known.Coupons[coupon] = o; return nil })
 		return err
 	})
-	b.Queue(lockCountersOfCoupons, coupons)
 	b.Queue(readRedemptions, orders, coupons).Query(func(rows pgx.Rows) error {
 		return eachRedeemed(rows, func(r Redeemed) {
 			if asked[r.OrderID] {

@@ -47,7 +47,7 @@ func TestBooks(t *testing.T) {
 		sql  string
 		want map[string][]string
 	}{
-		"ARoomIsRenamed":       {`UPDATE queue.rooms SET name = 'other'`, map[string][]string{"rooms.gates": {"claim-coupon", "place-order", "place-preorder"}}},
+		"ARoomIsRenamed":       {`UPDATE queue.rooms SET name = 'other'`, map[string][]string{"rooms.gates": {"claim-coupon", "claim-coupon-by-code", "place-order", "place-preorder"}}},
 		"AChangeByHand":        {`UPDATE queue.rooms SET version = version + 1, capacity = 7`, map[string][]string{"rooms.log": {room}, "rooms.events": {room}}},
 		"TheLogLostAChange":    {`DELETE FROM queue.audit_log`, map[string][]string{"rooms.log": {room}}},
 		"TheEventIsLost":       {`DELETE FROM queue.outbox`, map[string][]string{"rooms.events": {room}}},

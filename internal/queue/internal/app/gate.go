@@ -15,9 +15,10 @@ const retryAfter = 30 * time.Second
 // gated names the room in front of each operation that begins something new. What finishes something begun (confirm, cancel,
 // refresh) and what only reads is never gated.
 var gated = map[string]string{
-	"place-order":    "main",
-	"place-preorder": "main",
-	"claim-coupon":   "main",
+	"place-order":          "main",
+	"place-preorder":       "main",
+	"claim-coupon":         "main",
+	"claim-coupon-by-code": "main",
 }
 
 // Gate stands before the gated operations, whichever module they are of.

@@ -94,7 +94,7 @@ func TestGate(t *testing.T) {
 		t.Parallel()
 
 		s := serve(t)
-		gated := []string{"/v1/place-order", "/v1/place-preorder", "/v1/claim-coupon"}
+		gated := []string{"/v1/place-order", "/v1/place-preorder", "/v1/claim-coupon", "/v1/claim-coupon-by-code"}
 		for _, path := range gated {
 			require.Equal(t, 204, s.Do("shopper", "POST", path, "").Status, path)
 		}

@@ -56,7 +56,7 @@ func serve(t testing.TB) site {
 	s.service = s.instance()
 	tokens := webtest.Tokens{"shopper": {AccountID: uuid.New(), Role: auth.Shopper}, "manager": manager}
 	s.Site = webtest.New(t, web.Options{Verifier: tokens}, app.NewHTTP(s.service, s.clock.Now), app.NewAdmin(s.service), app.NewGate(s.service, log))
-	for _, id := range []string{"place-order", "place-preorder", "claim-coupon", "cancel-order"} {
+	for _, id := range []string{"place-order", "place-preorder", "claim-coupon", "claim-coupon-by-code", "cancel-order"} {
 		web.Register(s.API, web.Operation{
 			ID: id, Method: http.MethodPost, Path: "/v1/" + id, Tag: "others", Summary: "Of another module", Role: auth.Shopper,
 		}, func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
