@@ -120,7 +120,7 @@ type tierView struct {
 }
 
 func tierViewOf(t db.AccountsTier) tierView {
-	return tierView{Name: t.Name, FromWon: t.FromWon, EarnPermille: t.EarnPermille, UpdatedAt: t.UpdatedAt.UTC(), ETag: tierETag(t)}
+	return tierView{Name: t.Name, FromWon: t.FromWon, EarnPermille: t.EarnPermille, UpdatedAt: t.UpdatedAt.UTC(), ETag: TierETag(t)}
 }
 
 type tiersOutput struct {
@@ -160,5 +160,5 @@ func (a *Admin) setTier(ctx context.Context, in *setTierInput) (*tierOutput, err
 	if err != nil {
 		return nil, err
 	}
-	return &tierOutput{ETag: tierETag(t), Body: tierViewOf(t)}, nil
+	return &tierOutput{ETag: TierETag(t), Body: tierViewOf(t)}, nil
 }

@@ -81,7 +81,7 @@ func (s *shop) await(what string, ok func() bool) {
 	require.Eventually(s.t, ok, 10*time.Second, 2*time.Millisecond, what)
 }
 
-// terminate ends one of the shop's connections after the other.
+// terminate ends one of the shop's connections after the other. What it has asked the server for is done when it returns.
 func (s *shop) terminate(ctx context.Context, random *rand.Rand) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -94,7 +94,7 @@ func (s *shop) terminate(ctx context.Context, random *rand.Rand) {
 		if random.IntN(3) > 0 {
 			continue
 		}
-		_, _ = s.pool.Exec(ctx, `
+		_, _ = s.pool.Exec(context.WithoutCancel(ctx), `
 			SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'
 			ORDER BY random() LIMIT 1`)

@@ -152,6 +152,7 @@ func TestHold(t *testing.T) {
 		require.Equal(t, accounts.Held, again.State, "what it held before follows its order")
 		s.confirmed(orderOf(uuid.New(), id, 0))
 		require.Equal(t, []string{"grant 1000"}, s.kinds(id), "nothing is earned")
+		require.Zero(t, s.count(`SELECT count(*) FROM accounts.purchases`))
 		require.ErrorIs(t, s.tryGrant(t.Context(), id, 1000, "l"), accounts.ErrNoAccount)
 		s.sound()
 	})

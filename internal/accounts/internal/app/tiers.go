@@ -210,7 +210,7 @@ func (s *Service) SetTierRule(ctx context.Context, name accounts.Tier, ifMatch s
 			return accounts.ErrNoTier
 		}
 		before := rows[i]
-		if err := web.CheckIfMatch(ifMatch, tierETag(before)); err != nil {
+		if err := web.CheckIfMatch(ifMatch, TierETag(before)); err != nil {
 			return err
 		}
 		rows[i].FromWon, rows[i].EarnPermille = rule.FromWon, rule.EarnPermille
@@ -237,4 +237,5 @@ type tierFacts struct {
 	EarnPermille int64 `json:"earn_permille"`
 }
 
-func tierETag(t db.AccountsTier) string { return web.ETag("tier", t.Name, t.Revision) }
+// TierETag names a state of a tier.
+func TierETag(t db.AccountsTier) string { return web.ETag("tier", t.Name, t.Revision) }

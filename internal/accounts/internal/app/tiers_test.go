@@ -10,6 +10,7 @@ import (
 
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/accounts/internal/app"
+	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/ordering"
 )
 
@@ -177,13 +178,32 @@ func TestTiers(t *testing.T) {
 	t.Run("AscendWhoeverSetsThem", func(t *testing.T) {
 		t.Parallel()
 		s := setup(t)
-		_, boss := s.admin("boss@example.com")
-		answers := together(2, func(i int) answer {
-			if i == 0 {
-				return s.setTier(boss.Access, accounts.Silver, 900_000, 15)
+		rules := func() map[string]db.AccountsTier {
+			all, err := s.service.TierRules(t.Context())
+			require.NoError(t, err)
+			byName := map[string]db.AccountsTier{}
+			for _, r := range all {
+				byName[r.Name] = r
 			}
-			return s.setTier(boss.Access, accounts.Gold, 400_000, 20)
-		})
-		require.Equal(t, map[int]int{200: 1, 422: 1}, statuses(answers))
+			return byName
+		}
+		set := func(of db.AccountsTier, fromWon int64) error {
+			_, err := s.service.SetTierRule(byAdmin(t.Context()), accounts.Tier(of.Name), app.TierETag(of), app.TierRule{FromWon: fromWon, EarnPermille: of.EarnPermille})
+			return err
+		}
+		for range 10 {
+			before := rules()
+			errs := together(2, func(i int) error {
+				if i == 0 {
+					return set(before["silver"], 900_000)
+				}
+				return set(before["gold"], 400_000)
+			})
+			require.ElementsMatch(t, []bool{true, false}, []bool{errs[0] == nil, errs[1] == nil}, "%v", errs)
+			after := rules()
+			require.Less(t, after["silver"].FromWon, after["gold"].FromWon)
+			require.NoError(t, set(after["silver"], 300_000))
+			require.NoError(t, set(after["gold"], 1_000_000))
+		}
 	})
 }
