@@ -30,6 +30,7 @@ type apportioned struct {
 	exists  bool
 	pool    db.Pool
 	general db.Pool
+	turn    uint64 // of the sighting of the pools
 }
 
 // shift moves pieces from general stock into the drop, or back.
@@ -126,7 +127,7 @@ func (s *Service) changeDrop(ctx context.Context, drop, product uuid.UUID, chang
 		return catalog.Drop{}, err
 	}
 	dropCommitted.Hit()
-	s.noteAll(map[uuid.UUID]db.Pool{drop: after.pool, product: after.general})
+	s.noteAll(map[uuid.UUID]db.Pool{drop: after.pool, product: after.general}, after.turn)
 	s.details.Invalidate(product)
 	return after.told(), nil
 }
@@ -138,6 +139,7 @@ func (s *Service) apportion(ctx context.Context, tx pgx.Tx, drop, product uuid.U
 	if err != nil {
 		return a, fmt.Errorf("lock pools: %w", err)
 	}
+	a.turn = s.scarce.turn()
 	pools := make(map[uuid.UUID]db.Pool, len(rows))
 	for _, r := range rows {
 		pools[r.ID] = db.Pool(r)

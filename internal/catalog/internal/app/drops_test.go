@@ -215,10 +215,16 @@ func TestReserveDrop(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, got.Items, open.Items)
 
+		marks := func() int64 { return s.count(`SELECT count(*) FROM catalog.product_marks`) }
+		require.NoError(t, s.release(1, held))
+		_, err = s.reserveDrop(0, uuid.New(), drop, one)
+		require.NoError(t, err)
+		require.Zero(t, marks(), "how much a drop has left is not how much the product has")
+		require.Equal(t, catalog.Drop{DropID: drop, ProductID: product, Quantity: 3, Sold: 2, Held: 1}, s.stands(drop))
 		for i, order := range []uuid.UUID{returned, held, returned} {
 			require.NoError(t, s.release(i, order))
 		}
-		require.Equal(t, catalog.Drop{DropID: drop, ProductID: product, Quantity: 3, Sold: 1, Left: 2}, s.stands(drop))
+		require.Equal(t, catalog.Drop{DropID: drop, ProductID: product, Quantity: 3, Sold: 1, Held: 1, Left: 1}, s.stands(drop))
 		require.Equal(t, stock{17, 0}, s.stock(product))
 		require.NoError(t, s.service().PublishChanges(t.Context()))
 		require.EqualValues(t, 1, s.count(`SELECT sales_count FROM catalog.products WHERE id = $1`, product))

@@ -89,6 +89,7 @@ func (s *Service) Move(ctx context.Context, in MoveInput) (m Movement, replayed 
 		return m, ok, err
 	}
 	var after db.Pool
+	var turn uint64
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		pool, err := s.sql.PoolForUpdate(ctx, tx, in.ProductID)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -97,6 +98,7 @@ func (s *Service) Move(ctx context.Context, in MoveInput) (m Movement, replayed 
 		if err != nil {
 			return fmt.Errorf("lock pool: %w", err)
 		}
+		turn = s.scarce.turn()
 		if m, replayed, err = s.movedBefore(ctx, tx, actor, in); replayed || err != nil {
 			return err // the first request with the key had the lock
 		}
@@ -109,7 +111,7 @@ func (s *Service) Move(ctx context.Context, in MoveInput) (m Movement, replayed 
 	}
 	if err == nil && !replayed {
 		movementCommitted.Hit()
-		s.scarce.note(in.ProductID, after.OnHand-after.Reserved, after.LowAt)
+		s.scarce.note(in.ProductID, after.OnHand-after.Reserved, after.LowAt, turn)
 		s.details.Invalidate(in.ProductID)
 	}
 	return m, replayed, err

@@ -160,6 +160,7 @@ func (s *Service) reserve(ctx context.Context, conn *pgxpool.Conn, orders []orde
 	if err != nil {
 		return nil, err
 	}
+	turn := s.scarce.turn()
 	left := make(map[uuid.UUID]int64, len(known.Pools))
 	for id, p := range known.Pools {
 		left[id] = p.OnHand - p.Reserved
@@ -214,7 +215,7 @@ func (s *Service) reserve(ctx context.Context, conn *pgxpool.Conn, orders []orde
 		}
 	}
 	for id, p := range known.Pools {
-		s.scarce.note(id, left[id], p.LowAt)
+		s.scarce.note(id, left[id], p.LowAt, turn)
 	}
 	return results, nil
 }

@@ -1,16 +1,23 @@
 package app_test
 
 import (
+	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/platform/fault"
+	"github.com/sasapick/shop/internal/platform/pg"
+	"github.com/sasapick/shop/internal/platform/pgtest"
 )
 
 func TestReserve(t *testing.T) {
@@ -317,4 +324,101 @@ func TestCheck(t *testing.T) {
 	require.ErrorIs(t, check(), catalog.ErrOutOfStock)
 	s.move(product, "receive", 1)
 	require.NoError(t, check())
+}
+
+// What another instance takes back, or takes in, is on sale here within a second.
+func TestCheckSeesOtherInstances(t *testing.T) {
+	t.Parallel()
+
+	for name, back := range map[string]func(t *testing.T, s *shop, product, order, drop uuid.UUID){
+		"ARelease": func(t *testing.T, s *shop, _, order, _ uuid.UUID) { require.NoError(t, s.release(1, order)) },
+		"AMovement": func(t *testing.T, s *shop, product, _, _ uuid.UUID) {
+			_, _, err := s.instances[1].Move(s.ctx, s.moving(product, "receive", 1, uuid.NewString()))
+			require.NoError(t, err)
+		},
+		"ADropThatGivesBack": func(t *testing.T, s *shop, _, _, drop uuid.UUID) {
+			_, err := s.close(1, drop)
+			require.NoError(t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			s := setup(t)
+			product, order, drop := s.product(2), uuid.New(), uuid.New()
+			_, err := s.instances[1].SetDrop(t.Context(), setting(drop, product, 1))
+			require.NoError(t, err)
+			one := catalog.Line{ProductID: product, Quantity: 1}
+			_, err = s.reserve(0, order, one)
+			require.NoError(t, err)
+			check := func() error {
+				_, err := s.service().Check(t.Context(), catalog.CheckInput{Lines: []catalog.Line{one}})
+				return err
+			}
+			back(t, s, product, order, drop)
+			require.ErrorIs(t, check(), catalog.ErrOutOfStock, "it is not known here yet")
+			s.clock.Advance(time.Second)
+			require.NoError(t, check())
+			_, err = s.reserve(0, uuid.New(), one)
+			require.NoError(t, err)
+			require.ErrorIs(t, check(), catalog.ErrOutOfStock)
+		})
+	}
+}
+
+// late holds up whoever has sent what it is to hold up, after the answer.
+type late struct {
+	watch
+	what string
+	hold func()
+}
+
+type lateKey struct{}
+
+func (l late) TraceBatchStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
+	if slices.ContainsFunc(d.Batch.QueuedQueries, func(q *pgx.QueuedQuery) bool { return strings.Contains(q.SQL, l.what) }) {
+		return context.WithValue(ctx, lateKey{}, true)
+	}
+	return ctx
+}
+
+func (l late) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchEndData) {
+	if ctx.Value(lateKey{}) != nil {
+		l.hold()
+	}
+}
+
+// A flight that took the last piece has committed, and has not noted it, when an order gives one back and that is noted.
+func TestCheckForgetsWhatWasBefore(t *testing.T) {
+	t.Parallel()
+
+	committed, noted := make(chan struct{}), make(chan struct{})
+	var armed atomic.Bool
+	pool, err := pg.Open(t.Context(), pg.Config{URL: pgtest.URL(t), Name: "catalog", Tracer: late{
+		watch: watch{func(string) {}}, what: "name: Reserve ", hold: func() {
+			if armed.CompareAndSwap(true, false) {
+				close(committed)
+				<-noted
+			}
+		},
+	}})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	s := setupOn(t, pool)
+	product, order := s.product(2), uuid.New()
+	one := catalog.Line{ProductID: product, Quantity: 1}
+	_, err = s.reserve(0, order, one)
+	require.NoError(t, err)
+	armed.Store(true)
+	errs := make(chan error, 1)
+	go func() {
+		_, err := s.reserve(0, uuid.New(), one)
+		errs <- err
+	}()
+	<-committed
+	require.NoError(t, s.release(0, order))
+	close(noted)
+	require.NoError(t, <-errs)
+	_, err = s.service().Check(t.Context(), catalog.CheckInput{Lines: []catalog.Line{one}})
+	require.NoError(t, err, "what came back here is on sale at once")
 }

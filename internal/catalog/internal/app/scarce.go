@@ -2,6 +2,7 @@ package app
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,12 +19,14 @@ const (
 // the crowd that comes after the last piece; at worst it sends somebody away a second too long.
 type scarce struct {
 	clock clock.Clock
+	turns atomic.Uint64
 	mu    sync.RWMutex
 	seen  map[uuid.UUID]sighting
 }
 
 type sighting struct {
 	left, lowAt int64
+	turn        uint64
 	until       time.Time
 }
 
@@ -39,16 +42,20 @@ func (s *scarce) look(pool uuid.UUID) (sighting, bool) {
 	return seen, ok && s.clock().Before(seen.until)
 }
 
-// note keeps what is left. Stock that comes back in this process is noted too, so it is on sale at once.
-func (s *scarce) note(pool uuid.UUID, left, lowAt int64) {
+// turn numbers a sighting. Who takes it while the pools are locked has it in the order of the locks, whenever the sighting is noted.
+func (s *scarce) turn() uint64 { return s.turns.Add(1) }
+
+// note keeps what is left, unless somebody has noted what was left later. Stock that comes back in this process is noted too, so it is
+// on sale at once.
+func (s *scarce) note(pool uuid.UUID, left, lowAt int64, turn uint64) {
 	now := s.clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if left >= scarceBelow {
-		delete(s.seen, pool)
+	seen, known := s.seen[pool]
+	if known && seen.turn > turn || !known && left >= scarceBelow {
 		return
 	}
-	if len(s.seen) >= maxScarce {
+	if !known && len(s.seen) >= maxScarce {
 		for id, seen := range s.seen {
 			if !now.Before(seen.until) {
 				delete(s.seen, id)
@@ -58,5 +65,5 @@ func (s *scarce) note(pool uuid.UUID, left, lowAt int64) {
 			return
 		}
 	}
-	s.seen[pool] = sighting{left: left, lowAt: lowAt, until: now.Add(freshness)}
+	s.seen[pool] = sighting{left: left, lowAt: lowAt, turn: turn, until: now.Add(freshness)}
 }

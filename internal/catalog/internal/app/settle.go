@@ -94,7 +94,7 @@ func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
 	if n > 0 {
 		settleCommitted.Hit()
 	}
-	s.noteAll(decided.pools)
+	s.noteAll(decided.pools, decided.turn)
 	return n, nil
 }
 
@@ -102,6 +102,7 @@ func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
 type decision struct {
 	db.Settled
 	pools map[uuid.UUID]db.Pool
+	turn  uint64 // of the sighting of the pools
 }
 
 // decide goes through what was asked in order of arrival. Each step is a compare-and-set on the state, so that repeats and
@@ -112,6 +113,7 @@ func (s *Service) decide(known db.Holds, asked []settlement) decision {
 			At: s.clock(), States: map[uuid.UUID]string{}, OnHand: map[uuid.UUID]int64{}, Reserved: map[uuid.UUID]int64{}, Returned: map[uuid.UUID]int64{},
 		},
 		pools: map[uuid.UUID]db.Pool{},
+		turn:  s.scarce.turn(),
 	}
 	sold := map[uuid.UUID]int64{}
 	dead := map[uuid.UUID]bool{}
@@ -185,9 +187,9 @@ func (d *decision) passOn(l db.Line, closed map[uuid.UUID]bool) {
 }
 
 // noteAll remembers what is left of the pools.
-func (s *Service) noteAll(pools map[uuid.UUID]db.Pool) {
+func (s *Service) noteAll(pools map[uuid.UUID]db.Pool, turn uint64) {
 	for id, p := range pools {
-		s.scarce.note(id, p.OnHand-p.Reserved, p.LowAt)
+		s.scarce.note(id, p.OnHand-p.Reserved, p.LowAt, turn)
 	}
 }
 
