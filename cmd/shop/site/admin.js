@@ -8,7 +8,7 @@ function fail(e) {
   toast(e.code === "auth.forbidden" ? "This needs a higher role." : e.message, true);
 }
 const send = (method, path, body, headers) => session.send(method, path, { body, headers });
-const numbers = ["Total", "Price", "On hand", "Reserved", "Pieces", "Each", "Amount", "Refunded", "To publish", "To hear", "Parked", "Partition", "Taken", "Of", "Left"];
+const numbers = ["Total", "Price", "On hand", "Reserved", "Pieces", "Each", "Amount", "Refunded", "To publish", "To hear", "Parked", "Partition", "Taken", "Redeemed", "Of", "Left", "Held", "Sold"];
 const head = (heads) => el("thead", {}, el("tr", {}, heads.map((h) => el(numbers.includes(h) ? "th.num" : "th", { scope: "col" }, h))));
 const table = (heads, rows) => el("div.scroll", {}, el("table", {}, head(heads), el("tbody", {}, rows)));
 const badge = (s) => el(`span.state.${s}`, {}, s);
@@ -104,6 +104,56 @@ const areas = {
           await again();
         }) }, kind, quantity, reason, el("button.primary", { type: "submit" }, "Move")),
         table(["When", "Kind", "Pieces", "Reason"], stock.items.map((m) => el("tr", {}, el("td.muted", {}, when(m.at)), el("td", {}, m.kind), el("td.num", {}, String(m.quantity)), el("td", {}, m.reason || (m.order_id ? el("a", { href: `#/orders/${m.order_id}` }, "order") : ""))))));
+    },
+  },
+
+  drops: {
+    title: "Drops",
+    list() {
+      return pages("Drops", "/admin/preorders", el("div.tools", {}, el("a", { href: "#/drops/new" }, "Make one")), ["Title", "State", "Of", "Left", "Held", "Sold", "Opens", "Closes"], (d) => el("tr", {},
+        el("td", {}, el("a", { href: `#/drops/${d.id}` }, d.title)), el("td", {}, badge(d.state)), ...[d.quantity, d.remaining, d.held, d.sold].map((n) => el("td.num", {}, n.toLocaleString())), el("td.muted", {}, when(d.starts_at)), el("td.muted", {}, when(d.ends_at))));
+    },
+    async one(id) {
+      const instant = (v) => new Date(v).toISOString();
+      const local = (v) => { const d = new Date(v); return new Date(d.getTime() - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 16); };
+      const fields = (d) => [["title", "Title", { value: d.title || "", maxlength: "200" }], ["quantity", "Pieces", { type: "number", min: "1", value: String(d.quantity || 100) }], ["per_customer", "Per customer", { type: "number", min: "1", max: "999", value: String(d.per_customer || 1) }],
+        ["starts_at", "Opens", { type: "datetime-local", value: d.starts_at ? local(d.starts_at) : "" }], ["ends_at", "Closes", { type: "datetime-local", value: d.ends_at ? local(d.ends_at) : "" }], ["releases_at", "Shipped from", { type: "datetime-local", value: d.releases_at ? local(d.releases_at) : "" }]];
+      const body = (v) => ({ title: v.title, quantity: Number(v.quantity), per_customer: Number(v.per_customer), starts_at: instant(v.starts_at), ends_at: instant(v.ends_at), releases_at: instant(v.releases_at) });
+      if (id === "new") {
+        show(el("h1", {}, "A new drop"), form([["product_id", "Product (its id)", {}], ...fields({})], "Make it", async (v) => {
+          const { body: d } = await send("POST", "/admin/preorders", { product_id: v.product_id.trim(), ...body(v) });
+          go(`/drops/${d.id}`);
+        }));
+        return;
+      }
+      const { body: d, etag } = await session.send("GET", `/admin/preorders/${id}`);
+      const again = () => areas.drops.one(id);
+      show(el("h1", {}, d.title), el("p", {}, badge(d.state), el("span.muted", {}, ` ${d.remaining} left, ${d.held} held, ${d.sold} sold of ${d.quantity}`), " ", el("a", { href: `#/products/${d.product_id}` }, "its product")),
+        d.state === "canceled" ? el("p", {}, `Called off: ${d.cancel_reason}. `, d.wound_up ? "Every order of it was canceled, or a person has to decide; see the orders' timelines." : "Its orders are being canceled…")
+          : [form(fields(d), "Save", async (v) => { await send("PATCH", `/admin/preorders/${id}`, body(v), { "If-Match": etag }); toast("Saved."); await again(); }),
+            el("div.row", {}, el("button", { onclick: guard(async () => {
+              const reason = ask("Every order of it will be canceled, and its money given back. Why?");
+              if (!reason) return;
+              await send("POST", `/admin/preorders/${id}/cancel`, { reason });
+              await again();
+            }) }, "Call it off…"))]);
+    },
+  },
+
+  coupons: {
+    title: "Coupons",
+    list() {
+      const off = (d) => (d.percent ? `${d.percent} %` : won(d.amount_won)) + (d.minimum_won ? ` from ${won(d.minimum_won)}` : "");
+      return pages("Coupons", "/admin/coupons", el("div.tools", {}, el("a", { href: "#/coupons/new" }, "Make one")), ["Name", "Kind", "State", "Off", "Taken", "Redeemed", "Of", "Until"], (c) => el("tr", {},
+        el("td", {}, c.name), el("td", {}, c.kind), el("td", {}, badge(c.state)), el("td", {}, off(c.discount)), ...[c.taken, c.redeemed, c.quantity].map((n) => el("td.num", {}, n.toLocaleString())), el("td.muted", {}, when(c.ends_at))));
+    },
+    one() {
+      const instant = (v) => new Date(v).toISOString();
+      show(el("h1", {}, "A new coupon"), form([["name", "Name", { maxlength: "100" }], ["quantity", "How many", { type: "number", min: "1", value: "1000" }], ["amount_won", "Won off", { type: "number", min: "1", value: "3000" }],
+        ["minimum_won", "From a purchase of (won)", { type: "number", min: "0", value: "0" }], ["starts_at", "From", { type: "datetime-local" }], ["ends_at", "Until", { type: "datetime-local" }]], "Make it", async (v) => {
+        await send("POST", "/admin/coupons", { name: v.name, quantity: Number(v.quantity), discount: { amount_won: Number(v.amount_won), minimum_won: Number(v.minimum_won) }, starts_at: instant(v.starts_at), ends_at: instant(v.ends_at) });
+        go("/coupons");
+      }), el("p.muted", {}, "Percentages, categories, products, tags, tiers, codes and welcomes: POST /admin/coupons, see the API docs."));
     },
   },
 

@@ -22,6 +22,7 @@ function fail(e) {
 
 function nav() {
   document.getElementById("nav").replaceChildren(
+    el("a", { href: "#/coupons" }, t("쿠폰", "Coupons")),
     el("a", { href: "#/cart" }, t("장바구니", "Cart")),
     ...(session.in
       ? [el("a", { href: "#/orders" }, t("주문", "Orders")),
@@ -44,6 +45,108 @@ const card = (p) => el("a.card", { href: `#/products/${p.id}` }, tile(p),
   el("span.brandname", {}, p.brand), el("span.name", {}, p.name),
   el("span.price", {}, p.list_price_won > p.price_won ? el("s", {}, won(p.list_price_won)) : "", " ", el("b", {}, won(p.price_won))),
   p.availability !== "in_stock" ? el(`span.band.${p.availability}`, {}, bands[p.availability]) : "");
+
+// The server's clock, as far as the network lets it be known: what opens at noon opens at its noon.
+let ahead = 0;
+async function setClock() {
+  const asked = Date.now();
+  const { now } = await session.get("/v1/time");
+  ahead = new Date(now).getTime() - (asked + Date.now()) / 2;
+}
+const serverNow = () => Date.now() + ahead;
+
+const openings = { scheduled: t("곧 시작", "opens soon"), open: t("진행 중", "open"), sold_out: t("매진", "sold out"), ended: t("종료", "over"), canceled: t("취소됨", "called off") };
+
+// countdown tells how long it is to an instant, for as long as it is on the page, and then calls done.
+function countdown(to, done) {
+  const clock = el("b.clock", { role: "timer" });
+  const tick = () => {
+    const left = Math.max(0, Math.ceil((new Date(to).getTime() - serverNow()) / 1000));
+    const [d, h, m, s] = [Math.floor(left / 86400), Math.floor(left / 3600) % 24, Math.floor(left / 60) % 60, left % 60];
+    clock.textContent = (d ? `${d}${t("일", "d")} ` : "") + [h, m, s].map((n) => String(n).padStart(2, "0")).join(":");
+    if (left > 0) return;
+    clearInterval(timer);
+    if (clock.isConnected) done();
+  };
+  const timer = setInterval(() => { clock.isConnected ? tick() : clearInterval(timer); }, 250);
+  queueMicrotask(tick);
+  return clock;
+}
+
+const dropLine = (d) => {
+  switch (d.state) {
+    case "scheduled": return [t("시작까지 ", "opens in "), countdown(d.starts_at, route)];
+    case "open": return [t(`${d.remaining.toLocaleString()}개 남음 · 마감까지 `, `${d.remaining.toLocaleString()} left · closes in `), countdown(d.ends_at, route)];
+    case "sold_out": return [t("매진 · 결제하지 않은 수량은 다시 나옵니다", "sold out · what is not paid in time comes back")];
+    default: return [openings[d.state]];
+  }
+};
+
+// strip is what is special today: drops that are open or about to be, and promotion events.
+async function strip() {
+  const [drops, events] = await Promise.all([session.get("/v1/preorders?limit=20"), session.get("/v1/events?limit=3")]);
+  const shown = drops.items.filter((d) => ["scheduled", "open", "sold_out"].includes(d.state)).slice(0, 3);
+  return el("section.strip", { hidden: !shown.length && !events.items.length, "aria-label": t("오늘의 특별", "Today") },
+    shown.map((d) => el("a.event", { href: `#/drops/${d.id}` }, el(`span.state.${d.state}`, {}, openings[d.state]), el("b", {}, d.title), el("span", {}, dropLine(d)))),
+    events.items.map((e) => el("a.event", { href: "#/coupons" }, el("span.state", {}, t("쿠폰", "coupons")), el("b", {}, e.title), el("span.muted", {}, `~ ${when(e.ends_at)}`))));
+}
+
+async function drop(id) {
+  const d = await session.get(`/v1/preorders/${id}`);
+  const p = await session.get(`/v1/products/${d.product_id}`);
+  const addresses = session.in ? (await session.get("/v1/me/addresses")).items : [];
+  const quantity = el("input", { type: "number", value: "1", min: "1", max: String(d.per_customer), "aria-label": t("수량", "Quantity") });
+  const choose = el("select", { "aria-label": t("배송지", "Address") }, addresses.map((a) => el("option", { value: a.id, selected: a.is_default }, `${a.alias} · ${a.recipient} · ${a.line1}`)));
+  const orderKey = key(); // one click or ten: one order
+  const buy = el("button.primary", { type: "submit", disabled: d.state !== "open" }, d.state === "open" ? t("바로 주문", "Order now") : openings[d.state]);
+  show(el("article.product", {}, tile(p), el("div", {},
+    el("p", {}, el(`span.state.${d.state}`, {}, openings[d.state])), el("h1", {}, d.title), el("p", {}, el("a", { href: `#/products/${p.id}` }, p.name)),
+    el("p.price", {}, el("b", {}, won(p.price_won))), el("p", {}, dropLine(d)),
+    el("dl", {}, ...[[t("총 수량", "Pieces"), d.quantity.toLocaleString()], [t("1인당", "Per customer"), d.per_customer], [t("출시", "Shipped from"), when(d.releases_at)]]
+      .flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, String(v))])),
+    session.in && !addresses.length
+      ? el("section", {}, el("h2", {}, t("배송지", "Where to?")), addressForm(() => drop(id)))
+      : el("form.row", { onsubmit: guard(async (e) => {
+        e.preventDefault();
+        if (!session.in) { go("/sign-in"); return; }
+        buy.disabled = true;
+        try {
+          const { body } = await session.send("POST", `/v1/preorders/${id}/orders`, { headers: { "Idempotency-Key": orderKey }, body: { quantity: Number(quantity.value), address_id: choose.value } });
+          body.payment ? pay(body) : go(`/orders/${body.id}`);
+        } finally { buy.disabled = d.state !== "open"; }
+      }) }, quantity, choose, buy),
+    el("p.muted", {}, t("5분 안에 결제해야 합니다. 가상계좌로는 결제할 수 없습니다.", "To be paid within five minutes, and not by bank transfer.")))));
+}
+
+const off = (d) => (d.percent ? `${d.percent}%${d.cap_won ? t(` (최대 ${won(d.cap_won)})`, ` (${won(d.cap_won)} at most)`) : ""}` : won(d.amount_won)) +
+  (d.minimum_won ? t(` · ${won(d.minimum_won)} 이상`, ` · from ${won(d.minimum_won)}`) : "");
+const couponStates = { usable: t("사용 가능", "usable"), held: t("주문에 사용 중", "an order has it"), used: t("사용함", "used"), expired: t("만료", "expired"),
+  scheduled: t("곧 시작", "opens soon"), open: t("받기", "open"), sold_out: t("소진", "sold out"), ended: t("종료", "over") };
+
+async function coupons() {
+  const { items: events } = await session.get("/v1/events?limit=20");
+  const have = async (work) => { await work(); toast(t("쿠폰을 받았습니다.", "The coupon is yours.")); await coupons(); };
+  const claim = (c) => guard(async () => {
+    if (!session.in) { go("/sign-in"); return; }
+    await have(() => session.send("POST", `/v1/coupons/${c.id}/claims`));
+  });
+  const mine = session.in ? (await session.get("/v1/me/coupons?limit=100")).items : [];
+  const points = session.in ? await session.get("/v1/me/points?limit=20") : null;
+  const holds = new Set(mine.map((c) => c.coupon_id));
+  show(el("h1", {}, t("쿠폰", "Coupons")),
+    events.length ? events.map((e) => el("section", {}, el("h2", {}, e.title), el("p.muted", {}, `${e.description} ${when(e.starts_at)} – ${when(e.ends_at)}`),
+      el("table", {}, el("tbody", {}, e.coupons.map((c) => el("tr", {}, el("td", {}, el("b", {}, c.name), el("div.muted", {}, off(c.discount))),
+        el("td.num", {}, t(`${c.remaining.toLocaleString()}장 남음`, `${c.remaining.toLocaleString()} left`)),
+        el("td.num", {}, holds.has(c.id) ? el("span.muted", {}, t("보유", "yours"))
+          : c.state === "scheduled" ? countdown(c.starts_at, route)
+            : el("button.primary", { disabled: c.state !== "open" || c.kind === "code" || c.kind === "welcome", onclick: claim(c) }, c.state === "open" ? t("받기", "Claim") : couponStates[c.state])))))))) : el("p.muted", {}, t("진행 중인 행사가 없습니다.", "No event just now.")),
+    session.in && el("section", {}, el("h2", {}, t("코드 입력", "A code?")), form([["code", t("쿠폰 코드", "Coupon code"), { maxlength: "40", autocomplete: "off" }]], t("받기", "Claim"),
+      (v) => have(() => session.send("POST", "/v1/coupons/claims", { body: { code: v.code } })))),
+    session.in && el("section", {}, el("h2", {}, t("내 쿠폰", "Mine")), mine.length ? el("table", {}, el("tbody", {}, mine.map((c) => el("tr", { class: c.state === "usable" ? "" : "dim" },
+      el("td", {}, c.name, el("div.muted", {}, off(c.discount))), el("td", {}, couponStates[c.state]), el("td.muted", {}, `~ ${when(c.usable_until)}`))))) : el("p.muted", {}, t("아직 없습니다.", "None yet."))),
+    points && el("section", {}, el("h2", {}, t("포인트", "Points")), el("p", {}, el("b", {}, points.spendable.toLocaleString()), points.held ? el("span.muted", {}, t(` (주문에 ${points.held.toLocaleString()})`, ` (${points.held.toLocaleString()} held by orders)`)) : ""),
+      points.items.length > 0 && el("table", {}, el("tbody", {}, points.items.map((i) => el("tr", {}, el("td.muted", {}, when(i.at)), el("td", {}, i.kind), el("td.num", {}, i.points.toLocaleString())))))));
+}
 
 async function listing(query) {
   const grid = el("div.grid");
@@ -75,6 +178,7 @@ async function listing(query) {
     el("label.check", {}, el("input", { type: "checkbox", checked: query.get("in_stock") === "true", onchange: (e) => set("in_stock", e.target.checked ? "true" : "") }), t("품절 제외", "In stock only")),
     count), grid, more);
   load();
+  if (![...query.keys()].length) strip().then((s) => document.getElementById("main").prepend(s)).catch(() => { /* the shelves stand without it */ });
   session.get("/v1/categories").then((tree) => walk(tree.items, 0)).catch(fail);
 }
 
@@ -107,10 +211,14 @@ async function cart() {
   const { items: addresses } = await session.get("/v1/me/addresses");
   const orderKey = key(); // one click or ten: one order
   const buyable = items.filter((i) => i.buyable);
+  const points = el("input", { type: "number", value: "0", min: "0", max: String(Math.min(quote.points, quote.total_won)), "aria-label": t("포인트", "Points") });
   const order = guard(async (address) => {
     const { body } = await session.send("POST", "/v1/orders", {
       headers: { "Idempotency-Key": orderKey },
-      body: { items: buyable.map((i) => ({ product_id: i.product_id, quantity: i.quantity, expected_price_won: i.price_won })), address_id: address, expected_total_won: quote.total_won },
+      body: {
+        items: buyable.map((i) => ({ product_id: i.product_id, quantity: i.quantity, expected_price_won: i.price_won })), address_id: address,
+        expected_total_won: quote.total_won, points_won: Number(points.value), ...(quote.coupon ? { coupon_id: quote.coupon.id } : {}),
+      },
     });
     body.payment ? pay(body) : go(`/orders/${body.id}`);
   });
@@ -121,7 +229,10 @@ async function cart() {
       el("td", {}, el("input", { type: "number", value: String(i.quantity), min: "1", max: "999", "aria-label": t("수량", "Quantity"), onchange: guard(async (e) => { await session.send("PUT", `/v1/cart/items/${i.product_id}`, { body: { quantity: Number(e.target.value) } }); await cart(); }) })),
       el("td.num", {}, won(i.amount_won)),
       el("td", {}, el("button.plain", { "aria-label": t("삭제", "Remove"), onclick: guard(async () => { await session.send("DELETE", `/v1/cart/items/${i.product_id}`); await cart(); }) }, "✕")))))),
-    el("dl.sum", {}, el("dt", {}, t("상품", "Products")), el("dd", {}, won(quote.subtotal_won)), el("dt", {}, t("배송비", "Shipping")), el("dd", {}, won(quote.shipping_won)),
+    el("dl.sum", {}, el("dt", {}, t("상품", "Products")), el("dd", {}, won(quote.subtotal_won)),
+      quote.coupon && [el("dt", {}, quote.coupon.name), el("dd", {}, `−${won(quote.discount_won)}`)],
+      el("dt", {}, t("배송비", "Shipping")), el("dd", {}, won(quote.shipping_won)),
+      quote.points > 0 && [el("dt", {}, t(`포인트 (보유 ${quote.points.toLocaleString()})`, `Points (you have ${quote.points.toLocaleString()})`)), el("dd", {}, points)],
       el("dt", {}, t("합계", "Total")), el("dd", {}, el("b", {}, won(quote.total_won)))),
     addresses.length
       ? el("div.row", {}, choose, el("button.primary", { disabled: !buyable.length, onclick: (e) => { e.target.disabled = true; order(choose.value).finally(() => { e.target.disabled = false; }); } }, t("주문하기", "Order")))
@@ -152,7 +263,9 @@ async function order(id) {
   show(el("h1", {}, `${t("주문", "Order")} ${o.number}`), el("p", {}, el(`span.state.${o.state}`, {}, states[o.state]),
     o.state === "awaiting_payment" ? el("span.muted", {}, ` ${when(o.expires_at)}${t("까지 결제", " is the last moment to pay")}`) : ""),
     el("table", {}, el("tbody", {}, o.items.map((i) => el("tr", {}, el("td", {}, i.name), el("td.num", {}, `× ${i.quantity}`), el("td.num", {}, won(i.amount_won)))))),
-    el("dl.sum", {}, el("dt", {}, t("배송비", "Shipping")), el("dd", {}, won(o.shipping_won)), el("dt", {}, t("합계", "Total")), el("dd", {}, el("b", {}, won(o.total_won)))),
+    el("dl.sum", {}, o.discount_won > 0 && [el("dt", {}, t("쿠폰", "Coupon")), el("dd", {}, `−${won(o.discount_won)}`)],
+      el("dt", {}, t("배송비", "Shipping")), el("dd", {}, won(o.shipping_won)), el("dt", {}, t("합계", "Total")), el("dd", {}, el("b", {}, won(o.total_won))),
+      o.points_won > 0 && [el("dt", {}, t("포인트", "Points")), el("dd", {}, `−${won(o.points_won)}`), el("dt", {}, t("결제 금액", "To pay")), el("dd", {}, el("b", {}, won(o.due_won)))]),
     el("div.row", {},
       o.payment && el("button.primary", { onclick: () => pay(o) }, t("결제하기", "Pay")),
       ["shipping", "delivered"].includes(o.state) && el("button.primary", { onclick: guard(async () => { await session.send("POST", `/v1/orders/${id}/receipt`); await order(id); }) }, t("구매 확정", "I have it")),
@@ -198,6 +311,8 @@ const route = guard(async () => {
   const [, where, id] = path.split("/");
   switch (where) {
     case "products": return product(id);
+    case "drops": return drop(id);
+    case "coupons": return coupons();
     case "cart": return cart();
     case "orders": return id ? order(id) : orders();
     case "sign-in": return signIn();
@@ -220,4 +335,4 @@ q.addEventListener("input", () => {
 });
 addEventListener("hashchange", route);
 nav();
-route();
+setClock().catch(() => { /* then it is this machine's */ }).finally(route);
