@@ -215,7 +215,5 @@ func (s *Service) lookGone(ctx context.Context, campaign uuid.UUID, before *sigh
 }
 
 func soldOut(c db.CounterNowRow) bool {
-	return c.Taken <= mostHolders && errors.Is(verdict(db.Counter{
-		Quantity: c.Quantity, Taken: c.Taken, StartsAt: c.StartsAt, EndsAt: c.EndsAt, Now: c.Now,
-	}, true), coupons.ErrSoldOut)
+	return c.Taken <= mostHolders && errors.Is(verdict(db.Counter(c), true), coupons.ErrSoldOut)
 }
