@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -91,6 +92,7 @@ func TestEdit(t *testing.T) {
 		}
 		for quantity := int64(30); quantity <= 120; quantity += 10 {
 			s.edit(app.Edit{Quantity: &quantity})
+			s.clock.Advance(time.Second) // the other instance may go on for so long saying that it is sold out
 		}
 		grown.Store(true)
 		wg.Wait()

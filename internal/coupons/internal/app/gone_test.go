@@ -185,10 +185,15 @@ func TestSoldOut(t *testing.T) {
 			looking <- err
 		}()
 		<-held // its snapshot is taken, at which it was sold out
-		s.edit(app.Edit{Quantity: new(int64(2))})
-		c := s.have(s.campaign.ID)
+		_, err = s.instances[1].Edit(t.Context(), s.campaign.ID, s.campaign.ETag(), app.Edit{Quantity: new(int64(2))})
+		require.NoError(t, err)
+		flight := app.NewFlightClaim(s.campaign.ID, uuid.New(), uuid.Must(uuid.NewV7())) // that waited for its take-off
+		results, err := s.instances[0].Fly(t.Context(), []app.FlightClaim{flight})
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		c := results[0].Out
 		close(goOn)
-		require.ErrorIs(t, <-looking, coupons.ErrSoldOut, "so it is")
+		require.ErrorIs(t, <-looking, coupons.ErrSoldOut, "it is, again")
 		again, err := s.claim(0, s.campaign.ID, c.AccountID)
 		require.NoError(t, err)
 		require.Equal(t, c.ID, again.ID)
