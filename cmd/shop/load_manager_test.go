@@ -11,8 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// managers is how many there are: one packs and ships, one takes goods in, one looks after the money, one after the bus, one is bad.
-const managers = 5
+// managers is how many there are: one packs and ships, one takes goods in, one looks after the money, one after the bus, one is
+// generous, one is bad.
+const managers = 6
 
 // manager serves the crowd, and keeps whoever takes the money from being too reliable.
 type manager struct{ visitor }
@@ -68,6 +69,16 @@ func (m *manager) moveStock() {
 		body: map[string]any{"kind": kind, "quantity": quantity, "reason": "delivery"},
 	})
 	m.expect("move", a, 201, 409)
+}
+
+// grantPoints gives somebody points, or takes some away.
+func (m *manager) grantPoints() {
+	someone := m.load.shoppers[m.dice.IntN(len(m.load.shoppers))].id
+	a, _ := m.askTwice(request{
+		op: "grant", method: "POST", path: "/admin/accounts/" + someone + "/points", key: uuid.NewString(), subject: someone,
+		body: map[string]any{"points": 1000 - 1500*m.dice.IntN(2), "reason": "a late parcel"},
+	})
+	m.expect("grant", a, 201, 409)
 }
 
 // lookAfterMoney asks the gateway about what is not known, and again for what it refused, and audits the books.

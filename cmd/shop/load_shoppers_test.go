@@ -53,7 +53,7 @@ func (l *load) start() {
 	for _, s := range l.shoppers {
 		l.wg.Go(func() { s.shop() })
 	}
-	for i, work := range []func(m *manager){(*manager).fulfil, (*manager).moveStock, (*manager).lookAfterMoney, (*manager).lookAfterBus} {
+	for i, work := range []func(m *manager){(*manager).fulfil, (*manager).moveStock, (*manager).lookAfterMoney, (*manager).lookAfterBus, (*manager).grantPoints} {
 		l.wg.Go(func() {
 			for !l.stopping.Load() {
 				work(l.managers[i])
