@@ -21,7 +21,7 @@ type records struct {
 	orders   map[string]*orderRow
 	keys     map[[2]string]*orderRow   // by account and key
 	attempts map[[2]string]*attemptRow // likewise
-	moves    map[[2]string]*moveRow    // likewise
+	moves    map[[2]string]*moveRow    // likewise; of goods and of points
 	coupons  map[string]string         // the account, by the coupon
 	accounts map[string]bool
 	ledger   map[string]money // by the order's number
@@ -74,6 +74,12 @@ func readRecords(ctx context.Context, tx pgx.Tx) (b records, err error) {
 		return err
 	})
 	err = read(err, `SELECT id::text, actor_id::text, idempotency_key, quantity FROM catalog.stock_movements WHERE idempotency_key IS NOT NULL`, func(row pgx.CollectableRow) error {
+		m := &moveRow{}
+		err := row.Scan(&m.ID, &m.Account, &m.Key, &m.Quantity)
+		b.moves[[2]string{m.Account, m.Key}] = m
+		return err
+	})
+	err = read(err, `SELECT id::text, actor_id::text, idempotency_key, points FROM accounts.point_entries WHERE actor_id IS NOT NULL`, func(row pgx.CollectableRow) error {
 		m := &moveRow{}
 		err := row.Scan(&m.ID, &m.Account, &m.Key, &m.Quantity)
 		b.moves[[2]string{m.Account, m.Key}] = m
@@ -265,6 +271,10 @@ func (r *reading) held(a told) {
 		if m := r.moves[key]; m == nil || m.ID != a.text("id") || float64(m.Quantity) != a.Answer["quantity"] {
 			r.complain(a, "the movement of this key is %+v", m)
 		}
+	case "grant":
+		if m := r.moves[key]; m == nil || m.ID != a.text("id") || float64(m.Quantity) != a.Answer["points"] {
+			r.complain(a, "the entry of this key is %+v", m)
+		}
 	case "sign up":
 		if !r.accounts[a.text("id")] {
 			r.complain(a, "there is no such account")
@@ -313,7 +323,7 @@ func (r *reading) refused(who, op, key string, answers []told) {
 // slim is what the journal keeps of an answer: what can be compared.
 func slim(answer map[string]any) map[string]any {
 	kept := map[string]any{}
-	for _, name := range []string{"id", "number", "state", "due_won", "order_id", "approved_at", "quantity", "code", "detail", "coupon_id"} {
+	for _, name := range []string{"id", "number", "state", "due_won", "order_id", "approved_at", "quantity", "points", "code", "detail", "coupon_id"} {
 		if v, ok := answer[name]; ok {
 			kept[name] = v
 		}

@@ -161,6 +161,8 @@ func (w *world) settle(seed uint64, shoppers int) {
 	for i := range managers {
 		w.load.managers = append(w.load.managers, &manager{someone(admin, auth.Admin, shoppers+i)})
 	}
+	_, err = w.db.Exec(ctx, `UPDATE accounts.tiers SET from_won = CASE name WHEN 'silver' THEN 1 WHEN 'gold' THEN 40000 WHEN 'vip' THEN 80000 END WHERE name <> 'bronze'`)
+	require.NoError(w.t, err) // so that many get into another one
 	for i := range shoppers {
 		account, address := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
 		_, err := w.db.Exec(ctx, `

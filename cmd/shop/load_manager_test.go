@@ -71,6 +71,16 @@ func (m *manager) moveStock() {
 	m.expect("move", a, 201, 409)
 }
 
+// grantPoints gives somebody points, or takes some away.
+func (m *manager) grantPoints() {
+	someone := m.load.shoppers[m.dice.IntN(len(m.load.shoppers))].id
+	a, _ := m.askTwice(request{
+		op: "grant", method: "POST", path: "/admin/accounts/" + someone + "/points", key: uuid.NewString(), subject: someone,
+		body: map[string]any{"points": 1000 - 1500*m.dice.IntN(2), "reason": "a late parcel"},
+	})
+	m.expect("grant", a, 201, 409)
+}
+
 // lookAfterMoney asks the gateway about what is not known, and again for what it refused, and audits the books.
 func (m *manager) lookAfterMoney() {
 	if m.load.control {
@@ -104,15 +114,10 @@ func (m *manager) lookAfterMoney() {
 
 // lookAfterPeople gives points, moves what a tier takes, and makes drops, of which it calls each off in the end.
 func (m *manager) lookAfterPeople() {
-	to := m.load.shoppers[m.dice.IntN(len(m.load.shoppers))].id
-	a, _ := m.askTwice(request{
-		op: "grant", method: "POST", path: "/admin/accounts/" + to + "/points", key: uuid.NewString(), subject: to,
-		body: map[string]any{"points": 50 + m.dice.IntN(500), "reason": "sorry"},
-	})
-	m.expect("grant", a, 201)
+	m.grantPoints()
 	switch m.dice.IntN(10) {
 	case 0:
-		m.exec(`UPDATE accounts.tiers SET from_won = $1 WHERE name = 'silver'`, 30_000+m.dice.IntN(30_000))
+		m.exec(`UPDATE accounts.tiers SET from_won = $1 WHERE name = 'gold'`, 20_000+m.dice.IntN(50_000))
 	case 1:
 		now := time.Now().UTC()
 		a, ok := m.ask(request{op: "drop", method: "POST", path: "/admin/preorders", fickle: true, body: map[string]any{

@@ -154,6 +154,9 @@ func TestHold(t *testing.T) {
 		require.Equal(t, []string{"grant 1000"}, s.kinds(id), "nothing is earned")
 		require.Zero(t, s.count(`SELECT count(*) FROM accounts.purchases`))
 		require.ErrorIs(t, s.tryGrant(t.Context(), id, 1000, "l"), accounts.ErrNoAccount)
+		s.paid(orderOf(early, id, 100))
+		s.canceled(orderOf(early, id, 100))
+		require.Equal(t, []string{"grant 1000", "use -100", "return 100"}, s.kinds(id))
 		s.sound()
 	})
 

@@ -1,17 +1,24 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/accounts/internal/app"
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/ordering"
+	"github.com/sasapick/shop/internal/platform/clock"
+	"github.com/sasapick/shop/internal/platform/pg"
+	"github.com/sasapick/shop/internal/platform/pgtest"
 )
 
 // buys confirms an order of goods for so much, and reviews who is due.
@@ -40,6 +47,25 @@ func (s *shop) setTier(token string, name accounts.Tier, fromWon, permille int64
 	}
 	s.t.Fatalf("there is no tier %s", name)
 	return answer{}
+}
+
+// watch sees what is sent to the database, and can hold it up.
+type watch struct{ seen func(sql string) }
+
+func (w watch) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	w.seen(d.SQL)
+	return ctx
+}
+
+func (watch) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// watched is a shop that says what it sends.
+func watched(t *testing.T, seen func(sql string)) *shop {
+	t.Helper()
+	pool, err := pg.Open(t.Context(), pg.Config{URL: pgtest.URL(t), Name: "accounts", Tracer: watch{seen}})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return instance(t, pool, clock.NewManual(began), options{config: generous()})
 }
 
 func TestTiers(t *testing.T) {
@@ -139,6 +165,29 @@ func TestTiers(t *testing.T) {
 			require.Len(t, s.published(id), 2)
 		}
 		s.sound()
+	})
+
+	t.Run("BoughtWhileItIsReviewed", func(t *testing.T) {
+		t.Parallel()
+		var meanwhile atomic.Pointer[func()]
+		s := watched(t, func(sql string) {
+			if strings.Contains(sql, "name: SetReviews ") {
+				if buy := meanwhile.Swap(nil); buy != nil {
+					(*buy)()
+				}
+			}
+		})
+		id := s.rich(0)
+		buy := func() {
+			c := orderOf(uuid.New(), id, 0)
+			c.ItemsWon, c.At = 200_000, s.clock.Now()
+			s.confirmed(c)
+		}
+		buy()
+		meanwhile.Store(&buy)
+		require.NoError(t, s.service.ReviewTiers(t.Context()))
+		require.Nil(t, meanwhile.Load())
+		require.Equal(t, accounts.Silver, s.tier(id))
 	})
 
 	t.Run("AreSetByAdmins", func(t *testing.T) {
