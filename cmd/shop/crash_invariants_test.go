@@ -73,19 +73,19 @@ var invariants = map[string]string{
 	"received = on hand + sold, and held = ordered and unpaid, to the piece": `
 		SELECT format('product %s: received %s, on hand %s, sold %s; reserved %s, ordered %s', p.id, received, on_hand, sold, reserved, ordered)
 		FROM (SELECT p.*,
-			(SELECT coalesce(sum(quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = p.id AND m.order_id IS NULL) AS received,
+			(SELECT coalesce(sum(quantity), 0) FROM catalog.stock_movements m JOIN catalog.pools q ON q.id = m.pool_id WHERE q.product_id = p.id AND m.order_id IS NULL) AS received,
 			coalesce(l.sold, 0) AS sold, coalesce(l.ordered, 0) AS ordered
-			FROM catalog.pools p LEFT JOIN (
+			FROM (SELECT product_id AS id, sum(on_hand) AS on_hand, sum(reserved) AS reserved FROM catalog.pools GROUP BY 1) p LEFT JOIN (
 				SELECT product_id, sum(quantity) FILTER (WHERE state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed')) AS sold,
 					sum(quantity) FILTER (WHERE state = 'awaiting_payment') AS ordered
-				FROM ordering.order_lines JOIN ordering.orders o ON o.id = order_id GROUP BY 1) l ON l.product_id = p.product_id) p
+				FROM ordering.order_lines JOIN ordering.orders o ON o.id = order_id GROUP BY 1) l ON l.product_id = p.id) p
 		WHERE received <> on_hand + sold OR reserved <> ordered`,
 	"sold once, and given back once": `
 		SELECT format('order %s is %s: %s pieces of %s, sold %s, back %s', o.id, o.state, l.quantity, l.product_id, m.sold, m.back)
 		FROM ordering.orders o JOIN ordering.order_lines l ON l.order_id = o.id LEFT JOIN LATERAL (
 			SELECT count(*) FILTER (WHERE kind = 'sell') AS sales, count(*) FILTER (WHERE kind = 'restock') AS returns,
 				coalesce(-sum(quantity) FILTER (WHERE kind = 'sell'), 0) AS sold, coalesce(sum(quantity) FILTER (WHERE kind = 'restock'), 0) AS back
-			FROM catalog.stock_movements m WHERE m.order_id = o.id AND m.pool_id = l.product_id) m ON true
+			FROM catalog.stock_movements m WHERE m.order_id = o.id AND m.pool_id IN (SELECT id FROM catalog.pools WHERE product_id = l.product_id)) m ON true
 		WHERE CASE
 			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN m.sales = 1 AND m.sold = l.quantity AND m.returns = 0
 			WHEN o.state = 'canceled' THEN m.sales <= 1 AND m.returns <= 1 AND m.sold = m.back
@@ -94,7 +94,8 @@ var invariants = map[string]string{
 	"the count of sales": `
 		SELECT format('product %s: counted %s, sold %s', p.id, p.sales_count, m.sum)
 		FROM catalog.products p LEFT JOIN (
-			SELECT pool_id, -sum(quantity) AS sum FROM catalog.stock_movements WHERE kind IN ('sell', 'restock') GROUP BY 1) m ON m.pool_id = p.id
+			SELECT q.product_id, -sum(m.quantity) AS sum FROM catalog.stock_movements m JOIN catalog.pools q ON q.id = m.pool_id
+			WHERE m.kind IN ('sell', 'restock') GROUP BY 1) m ON m.product_id = p.id
 		WHERE p.sales_count <> coalesce(m.sum, 0)`,
 	"what an account has bought": `
 		SELECT format('account %s: %s of %s counted, %s ordered', coalesce(q.account_id, l.account_id), q.quantity, coalesce(q.product_id, l.product_id), l.sum)
