@@ -22,7 +22,8 @@ type Stock interface {
 	// Check says from memory whether the lines can certainly not be had: ErrOutOfStock naming them. A nil error promises nothing.
 	Check(ctx context.Context, in CheckInput) (Checked, error)
 	// Reserve sets all lines aside, or none: ErrOutOfStock names the lines that cannot be had. A repeat returns the first
-	// result; a reservation that was released stays released: ErrReservationReleased.
+	// result; a reservation that was released stays released: ErrReservationReleased. Of a drop it takes one product's pieces, the
+	// drop's (else ErrBadLines), and takes them between its times: ErrNoDrop, ErrDropNotOpen, ErrDropClosed.
 	Reserve(ctx context.Context, in ReserveInput) (Reservation, error)
 	// Holds tells what each order holds, or held, with its lines; an order of which nothing is known is left out. For the audit.
 	Holds(ctx context.Context, in HoldsInput) (Holds, error)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/platform/fault"
+	"github.com/sasapick/shop/internal/platform/web"
 )
 
 // always is a window by the clock of any database.
@@ -86,6 +87,11 @@ func TestSetDrop(t *testing.T) {
 		require.EqualValues(t, 1, s.count(`SELECT count(*) FROM catalog.stock_movements WHERE pool_id = $1 AND kind = 'set_aside' AND quantity = -70 AND drop_id = $2`, product, drop))
 		require.EqualValues(t, 1, s.count(`SELECT count(*) FROM catalog.stock_movements WHERE pool_id = $1 AND kind = 'set_aside' AND quantity = 70 AND drop_id = $1`, drop))
 		require.EqualValues(t, 2, s.count(`SELECT count(*) FROM catalog.stock_movements WHERE drop_id IS NOT NULL`))
+		page, err := s.service().Movements(s.ctx, product, web.PageQuery{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 2)
+		require.Equal(t, "set_aside", page.Items[0].Kind)
+		require.Equal(t, &drop, page.Items[0].DropID, "admins see for which drop")
 
 		require.Equal(t, catalog.SoldOut, s.availability(product), "what is set aside is not for sale")
 		require.NotZero(t, s.count(`SELECT count(*) FROM catalog.product_marks WHERE product_id = $1`, product), "and its document says so")
