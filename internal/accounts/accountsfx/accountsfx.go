@@ -11,10 +11,12 @@ import (
 	"github.com/sasapick/shop/internal/accounts/internal/app"
 	"github.com/sasapick/shop/internal/accounts/internal/memory"
 	"github.com/sasapick/shop/internal/accounts/internal/redis"
+	"github.com/sasapick/shop/internal/accounts/internal/remote"
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/platformfx"
+	"github.com/sasapick/shop/internal/platform/rpc"
 )
 
 const module = "accounts"
@@ -32,6 +34,7 @@ var Module = fx.Module(module,
 		func(k *app.Keyring) auth.Source { return k },
 		func(s *app.Service) accounts.Service { return s },
 		func(s *app.Service) accounts.Admins { return s },
+		platformfx.Methods(newMethods),
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Subscriptions(app.Subscriptions),
@@ -39,6 +42,29 @@ var Module = fx.Module(module,
 		platformfx.Books(app.Books),
 	),
 )
+
+// Remote reaches accounts in the process that hosts it, checks tokens by its keys and revocations, and passes the module's routes on to
+// there. Who is signed out or suspended is known here as soon as by any other instance of the shop: within a second.
+var Remote = fx.Module(module,
+	platformfx.Elsewhere(module, app.NewHTTP(nil), app.NewAdmin(nil)),
+	fx.Provide(fx.Annotate(remote.NewClient, fx.As(new(accounts.Service)), fx.As(new(accounts.Points)), fx.As(new(auth.Source)))),
+)
+
+type served struct {
+	fx.In
+
+	Service accounts.Service
+	Source  auth.Source
+	Points  accounts.Points `optional:"true"`
+}
+
+func newMethods(s served) []rpc.Method {
+	methods := append(remote.Service(s.Service), remote.Source(s.Source)...)
+	if s.Points != nil {
+		methods = append(methods, remote.Points(s.Points)...)
+	}
+	return methods
+}
 
 func newConfig(c config.Config) app.Config {
 	return app.Config{

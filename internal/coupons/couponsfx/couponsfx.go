@@ -7,10 +7,12 @@ import (
 
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/app"
+	"github.com/sasapick/shop/internal/coupons/internal/remote"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/platformfx"
+	"github.com/sasapick/shop/internal/platform/rpc"
 )
 
 const name = "coupons"
@@ -24,11 +26,33 @@ var Module = fx.Module(name,
 	),
 	fx.Provide(
 		func(s *app.Service) coupons.Service { return s },
+		platformfx.Methods(newMethods),
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Books(app.Books),
 	),
 )
+
+// Remote reaches coupons in the process that hosts it, and passes the module's routes on to there.
+var Remote = fx.Module(name,
+	platformfx.Elsewhere(name, app.NewHTTP(nil), app.NewAdmin(nil)),
+	fx.Provide(fx.Annotate(remote.NewClient, fx.As(new(coupons.Service)), fx.As(new(coupons.Discounts)))),
+)
+
+type served struct {
+	fx.In
+
+	Service   coupons.Service
+	Discounts coupons.Discounts `optional:"true"`
+}
+
+func newMethods(s served) []rpc.Method {
+	methods := remote.Service(s.Service)
+	if s.Discounts != nil {
+		methods = append(methods, remote.Discounts(s.Discounts)...)
+	}
+	return methods
+}
 
 type parts struct {
 	fx.In
