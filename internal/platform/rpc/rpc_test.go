@@ -393,6 +393,13 @@ func TestRequests(t *testing.T) {
 		_, err := rpc.NewServer("", slog.Default(), rpc.On("things", "Ask", echo), rpc.On("things", "Ask", echo))
 		require.ErrorContains(t, err, "two methods for things.Ask")
 	})
+
+	t.Run("AMethodUnderAnothersName", func(t *testing.T) {
+		t.Parallel()
+
+		_, err := rpc.NewServer("", slog.Default(), rpc.On("things", "Tell", echo))
+		require.EqualError(t, err, "things.Tell takes askInput")
+	})
 }
 
 func TestToken(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,14 +29,15 @@ import (
 type Method struct {
 	Module string
 	Name   string
+	input  string
 	serve  func(ctx context.Context, body []byte) ([]byte, error)
 }
 
 var errUnreadable = errors.New("the input cannot be read")
 
-// On serves a method of a module's contract.
+// On serves a method of a module's contract. Its input is named after it, which keeps one method from standing in for another.
 func On[In, Out any](module, name string, method func(ctx context.Context, in In) (Out, error)) Method {
-	return Method{module, name, func(ctx context.Context, body []byte) ([]byte, error) {
+	return Method{module, name, reflect.TypeFor[In]().Name(), func(ctx context.Context, body []byte) ([]byte, error) {
 		var in In
 		if err := json.Unmarshal(body, &in); err != nil {
 			return nil, errors.Join(errUnreadable, err)
@@ -62,7 +64,7 @@ type hosted struct {
 	Modules []string `json:"modules"`
 }
 
-// NewServer returns a server of the methods. Two for one name are an error.
+// NewServer returns a server of the methods. Two for one name are an error, and so is one under another's name.
 func NewServer(token string, log *slog.Logger, methods ...Method) (*Server, error) {
 	s := &Server{
 		methods: map[string]Method{}, hosted: hosted{Modules: []string{}}, token: sha256.Sum256([]byte(token)), open: token == "",
@@ -72,6 +74,9 @@ func NewServer(token string, log *slog.Logger, methods ...Method) (*Server, erro
 		path := "/rpc/" + m.Module + "/" + m.Name
 		if _, twice := s.methods[path]; twice {
 			return nil, fmt.Errorf("two methods for %s.%s", m.Module, m.Name)
+		}
+		if !strings.EqualFold(m.input, m.Name+"Input") {
+			return nil, fmt.Errorf("%s.%s takes %s", m.Module, m.Name, m.input)
 		}
 		s.methods[path] = m
 		if !slices.Contains(s.hosted.Modules, m.Module) {
