@@ -97,7 +97,7 @@ func (g *ground) payments() string {
 	return "Toss Payments"
 }
 
-func either(first bool, yes, no string) string {
+func either[T any](first bool, yes, no T) T {
 	if first {
 		return yes
 	}

@@ -134,7 +134,7 @@ func (g *ground) serve(ctx context.Context, stop func(), app *fx.App, s *shop, c
 	if private != nil {
 		running++
 		go func() {
-			failed <- web.Serve(serving, web.NewServer(private.Addr().String(), g.operators(s)), private, time.Second)
+			failed <- web.Serve(serving, web.NewServer(private.Addr().String(), g.operators(s)), private, either(g.config.Split(), g.config.DrainTimeout, time.Second))
 		}()
 	}
 	g.banner(os.Stdout, password)

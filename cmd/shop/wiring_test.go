@@ -49,7 +49,7 @@ func TestWiring(t *testing.T) {
 		for says, c := range map[string]config.Config{
 			"modules: coupons needs accounts: host it here too, or set accounts-url to the private address of the process that does":  {Modules: []string{"coupons"}},
 			"modules: ordering needs payments: host it here too, or set payments-url to the private address of the process that does": {Modules: []string{"all", "-payments"}, CouponsURL: address},
-			"modules: ordering needs catalog in the same process":                                                                    {Modules: []string{"all", "-catalog"}},
+			"modules: ordering needs catalog in the same process":                                                                     {Modules: []string{"all", "-catalog"}},
 		} {
 			require.EqualError(t, reachable(c), says)
 			require.Error(t, fx.ValidateApp(wire(c, log), platformfx.Workers(events())), "the table asks for more than the graph does: %+v", c.Modules)
