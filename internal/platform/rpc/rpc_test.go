@@ -80,6 +80,25 @@ func (w world) ask(ctx context.Context, question string) (reply, error) {
 	return rpc.Call[askInput, reply](ctx, w.client, "things", "Ask", askInput{Question: question})
 }
 
+type raw struct {
+	status int
+	body   string
+}
+
+// raw is a request as somebody else may make it.
+func (w world) raw(t *testing.T, method, path, mediaType, body string) raw {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, w.server.URL+path, strings.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", mediaType)
+	response, err := w.client.Transport().RoundTrip(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return raw{response.StatusCode, string(answer)}
+}
+
 func echo(_ context.Context, in askInput) (reply, error) { return reply{Text: in.Question}, nil }
 
 func TestCall(t *testing.T) {
@@ -123,6 +142,7 @@ func TestCall(t *testing.T) {
 		require.ErrorContains(t, err, "call things.Ask: answered 500")
 		require.NotContains(t, err.Error(), "password")
 		require.Contains(t, w.log.String(), "password of db-7")
+		require.Equal(t, "internal server error\n", w.raw(t, "POST", "/rpc/things/Ask", "application/json", `{}`).body)
 	})
 
 	t.Run("APanicIsAnOutage", func(t *testing.T) {
@@ -216,6 +236,15 @@ func TestAnswers(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, `{"left":7,"text":"ha`)
 		},
+		"AnotherJSON": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"text":"half","left":"many"}`)
+		},
+		"AnotherStatus": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, `{"text":"hello"}`)
+		},
 		"Nothing":     func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "application/json") },
 		"AnotherType": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"text":"hello"}`) },
 		"TooLarge": func(w http.ResponseWriter, _ *http.Request) {
@@ -225,7 +254,7 @@ func TestAnswers(t *testing.T) {
 		"Redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusTemporaryRedirect) },
 		"AFaultOfSomebodyElse": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(http.StatusConflict)
+			w.WriteHeader(http.StatusUnprocessableEntity)
 			_, _ = io.WriteString(w, `{"code":"things.sold_out"}`)
 		},
 		"AFaultWithoutACode": func(w http.ResponseWriter, _ *http.Request) {
@@ -377,13 +406,7 @@ func TestRequests(t *testing.T) {
 		"What":        {"GET", "/rpc", "", ``, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request, err := http.NewRequestWithContext(t.Context(), c.method, w.server.URL+c.path, strings.NewReader(c.body))
-			require.NoError(t, err)
-			request.Header.Set("Content-Type", c.mediaType)
-			response, err := w.client.Transport().RoundTrip(request)
-			require.NoError(t, err)
-			require.NoError(t, response.Body.Close())
-			require.Equal(t, c.status, response.StatusCode)
+			require.Equal(t, c.status, w.raw(t, c.method, c.path, c.mediaType, c.body).status)
 		})
 	}
 

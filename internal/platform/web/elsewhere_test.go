@@ -47,7 +47,7 @@ func (tickets) Routes(api *web.API) {
 		return out, nil
 	})
 	web.Handle(api, "", "/tickets/*", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.Method+" "+r.URL.String())
+		_, _ = io.WriteString(w, r.Method+" "+r.URL.String()+" "+r.RemoteAddr)
 	}))
 }
 
@@ -117,7 +117,7 @@ func TestElsewhere(t *testing.T) {
 		t.Parallel()
 
 		front, _ := setup(t)
-		require.Equal(t, "PUT /tickets/x?a=1;b=2", ask(front, "PUT", "/tickets/x?a=1;b=2", "").Body.String())
+		require.Equal(t, "PUT /tickets/x?a=1;b=2 192.0.2.1:0", ask(front, "PUT", "/tickets/x?a=1;b=2", "").Body.String())
 	})
 
 	t.Run("IsGuardedAndLimitedHere", func(t *testing.T) {
