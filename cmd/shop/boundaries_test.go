@@ -24,7 +24,7 @@ func forTests(path string) bool {
 }
 
 // Adapters are named by their technology.
-var adapters = []string{"cassandra", "elastic", "emulator", "memory", "postgres", "redis", "s3", "toss"}
+var adapters = []string{"cassandra", "elastic", "emulator", "memory", "postgres", "redis", "remote", "s3", "toss"}
 
 // broken returns the rule of ARCHITECTURE.md that an import breaks, or "". That a module's internal packages are its own is
 // kept by the compiler.

@@ -25,8 +25,11 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 }
 
-// with opens the ground, wires the shop without its workers, and hands work what it needs of it.
-func with(c config.Config, work func(ctx context.Context, g *ground, s *shop) error) error {
+// with opens the ground, wires the shop without its workers, and hands work what it needs of it. The module is the one that works.
+func with(c config.Config, module string, work func(ctx context.Context, g *ground, s *shop) error) error {
+	if !c.Hosts(module) {
+		return fmt.Errorf("this is done where %s is hosted", module)
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	g, err := openGround(ctx, c, true)
@@ -38,7 +41,7 @@ func with(c config.Config, work func(ctx context.Context, g *ground, s *shop) er
 		return err
 	}
 	var s shop
-	app := fx.New(wire(g.config, g.log), fx.Populate(&s.databases, &s.redis, &s.admins, &s.seeder), fx.StartTimeout(startTimeout))
+	app := fx.New(wire(g.config, g.log), s.populate(g.config), fx.StartTimeout(startTimeout))
 	if err := app.Err(); err != nil {
 		return fmt.Errorf("wire the shop: %w", err)
 	}
@@ -73,7 +76,7 @@ func (s seedCommand) Run(c config.Config) error {
 	if s.Products < 1 {
 		return errors.New("--products must be at least 1")
 	}
-	return with(c, func(ctx context.Context, _ *ground, wired *shop) error {
+	return with(c, "catalog", func(ctx context.Context, _ *ground, wired *shop) error {
 		start := time.Now()
 		if err := seed(ctx, wired.seeder, s.Products); err != nil {
 			return err
@@ -96,7 +99,7 @@ type credentials struct {
 type adminCreateCommand struct{ credentials }
 
 func (a adminCreateCommand) Run(c config.Config) error {
-	return with(c, func(ctx context.Context, _ *ground, s *shop) error {
+	return with(c, "accounts", func(ctx context.Context, _ *ground, s *shop) error {
 		password, shown := a.orRandom()
 		account, err := s.admins.CreateAdmin(ctx, accounts.CreateAdminInput{Email: a.Email, Password: password})
 		if err != nil {
@@ -110,7 +113,7 @@ func (a adminCreateCommand) Run(c config.Config) error {
 type adminResetPasswordCommand struct{ credentials }
 
 func (a adminResetPasswordCommand) Run(c config.Config) error {
-	return with(c, func(ctx context.Context, _ *ground, s *shop) error {
+	return with(c, "accounts", func(ctx context.Context, _ *ground, s *shop) error {
 		password, shown := a.orRandom()
 		account, err := s.admins.ResetPassword(ctx, accounts.ResetPasswordInput{Email: a.Email, Password: password})
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/redis"
+	"github.com/sasapick/shop/internal/platform/rpc"
 )
 
 type doctorCommand struct{}
@@ -64,14 +65,40 @@ func (doctorCommand) Run(c config.Config) error {
 	} else {
 		found = append(found, finding{part: "carts, limits", address: "embedded", version: "in the database; limits in process"})
 	}
-	found = append(found, finding{part: "search", address: "embedded", version: "an index in memory"})
+	if c.Hosts("catalog") {
+		found = append(found, finding{part: "search", address: "embedded", version: "an index in memory"})
+	}
 	switch {
+	case !c.Hosts("payments"):
 	case c.TossSecretKey == "" && c.TossURL == "":
 		found = append(found, finding{part: "payments", address: "embedded", version: "the Toss emulator: no money moves"})
 	default:
 		found = append(found, finding{part: "payments", address: either(c.TossURL != "", redacted(c.TossURL), "https://api.tosspayments.com"), version: "Toss Payments, not asked"})
 	}
-	return report(found)
+	elsewhere, err := modulesElsewhere(ctx, c)
+	if err != nil {
+		return err
+	}
+	return report(append(found, elsewhere...))
+}
+
+// modulesElsewhere asks the other processes whether they host what they should.
+func modulesElsewhere(ctx context.Context, c config.Config) (found []finding, err error) {
+	if !c.Split() {
+		return nil, nil
+	}
+	found = append(found, finding{part: "modules", address: "this process", version: strings.Join(c.Hosted(), ", ")})
+	for _, m := range (&ground{config: c}).away() {
+		client, err := rpc.NewClient(c.Elsewhere(m), c.RPCToken)
+		if err != nil {
+			return nil, err
+		}
+		defer client.Close()
+		asking, cancel := context.WithTimeout(ctx, 5*time.Second)
+		found = append(found, finding{"module " + m, redacted(c.Elsewhere(m)), "in another process", client.Check(asking, m)})
+		cancel()
+	}
+	return found, nil
 }
 
 func report(found []finding) error {

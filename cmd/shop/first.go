@@ -12,8 +12,11 @@ import (
 	"github.com/sasapick/shop/internal/catalog/catalogfx"
 )
 
-// firstAdmin makes the first admin where there is none, and returns the password if it was made up here: it is shown once.
+// firstAdmin makes the first admin where there is none and accounts is hosted here, and returns the password if it was made up here: it is shown once.
 func (g *ground) firstAdmin(ctx context.Context, admins accounts.Admins) (string, error) {
+	if admins == nil {
+		return "", nil
+	}
 	password := g.config.AdminPassword
 	if password == "" {
 		password = randomPassword()
@@ -64,10 +67,20 @@ func (g *ground) banner(out io.Writer, password string) {
 	}
 	fmt.Fprintln(out)
 	line("database", "%s", g.database)
+	if g.config.Split() {
+		line("hosts", "%s", strings.Join(g.config.Hosted(), ", "))
+	}
+	for _, m := range g.away() {
+		line(m, "in another process, at %s", redacted(g.config.Elsewhere(m)))
+	}
 	line("bus", "%s", either(len(g.config.KafkaBrokers) > 0, "Kafka at "+strings.Join(g.config.KafkaBrokers, ", "), "a log in the database (embedded)"))
 	line("carts", "%s", either(g.config.RedisURL != "", "Redis at "+redacted(g.config.RedisURL), "in the database (embedded)"))
-	line("search", "in memory (embedded)")
-	line("payments", "%s", g.payments())
+	if g.config.Hosts("catalog") {
+		line("search", "in memory (embedded)")
+	}
+	if g.config.Hosts("payments") {
+		line("payments", "%s", g.payments())
+	}
 	if g.usesDataDir() || g.died != nil {
 		line("data", "%s", g.config.DataDir)
 	}
@@ -84,7 +97,7 @@ func (g *ground) payments() string {
 	return "Toss Payments"
 }
 
-func either(first bool, yes, no string) string {
+func either[T any](first bool, yes, no T) T {
 	if first {
 		return yes
 	}

@@ -39,6 +39,9 @@ func openGround(ctx context.Context, c config.Config, attach bool) (_ *ground, e
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
+	if err := reachable(c); err != nil {
+		return nil, err
+	}
 	g := &ground{config: c, database: "PostgreSQL at " + redacted(c.DatabaseURL)}
 	defer func() {
 		if err != nil {
@@ -76,7 +79,9 @@ func (g *ground) usesDataDir() bool {
 	return g.config.DatabaseURL == "" || g.tossIsEmbedded()
 }
 
-func (g *ground) tossIsEmbedded() bool { return g.config.TossSecretKey == "" && g.config.TossURL == "" }
+func (g *ground) tossIsEmbedded() bool {
+	return g.config.TossSecretKey == "" && g.config.TossURL == "" && g.config.Hosts("payments")
+}
 
 func (g *ground) openLog() error {
 	out := os.Stderr
@@ -164,12 +169,12 @@ func (g *ground) attach(ctx context.Context) error {
 	return nil
 }
 
-// migrate brings the schemas up to date where that is wanted.
+// migrate brings the schemas of the modules that are hosted here up to date where that is wanted.
 func (g *ground) migrate(ctx context.Context) error {
 	if !g.config.Migrate {
 		return nil
 	}
-	if err := pg.MigrateAll(ctx, g.config.DatabaseURL, g.config.ModuleDatabaseURLs(), config.Modules); err != nil {
+	if err := pg.MigrateAll(ctx, g.config.DatabaseURL, g.config.ModuleDatabaseURLs(), g.config.Hosted()); err != nil {
 		return fmt.Errorf("bring the schemas up to date: %w", err)
 	}
 	return nil
@@ -178,6 +183,9 @@ func (g *ground) migrate(ctx context.Context) error {
 // demo says whether an empty catalogue is to be filled: into an embedded database unless told otherwise, into a real one only
 // if told so.
 func (g *ground) demo() bool {
+	if !g.config.Hosts("catalog") {
+		return false
+	}
 	if g.config.Demo != nil {
 		return *g.config.Demo
 	}

@@ -61,7 +61,7 @@ func newInProcess(t *testing.T) *inProcess {
 	g := &ground{config: c, log: telemetry.Logger(s.log, "json", "info")}
 	app := fx.New(
 		wire(c, g.log), platformfx.Workers(events()),
-		fx.Populate(&s.api, &s.databases, &s.redis, &s.registry, &s.admins, &s.seeder),
+		s.populate(c), fx.Populate(&s.api, &s.registry, &s.rpc),
 		fx.StartTimeout(startTimeout),
 	)
 	require.NoError(t, app.Err())
@@ -79,7 +79,9 @@ func newInProcess(t *testing.T) *inProcess {
 	})
 	_, err = g.firstAdmin(t.Context(), s.admins)
 	require.NoError(t, err)
-	operate(s.api, health.New(g.parts(&s.shop)...))
+	parts, err := g.parts(&s.shop)
+	require.NoError(t, err)
+	operate(s.api, health.New(parts...))
 	site.Routes(s.api)
 	s.pool, err = pg.Open(t.Context(), pg.Config{URL: c.DatabaseURL, Name: "test", MaxConns: 2})
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -23,21 +24,47 @@ import (
 	"github.com/sasapick/shop/internal/queue/queuefx"
 )
 
-// modules is the table of the shop: each bounded context, its wiring, and the events that it publishes.
-var modules = []struct {
-	name   string
-	wiring fx.Option
-	events []string
-}{
-	{"accounts", accountsfx.Module, accounts.Events},
-	{"catalog", catalogfx.Module, catalog.Events},
-	{"ordering", orderingfx.Module, ordering.Events},
-	{"payments", paymentsfx.Module, payments.Events},
-	{"coupons", couponsfx.Module, coupons.Events},
-	{"queue", queuefx.Module, queue.Events},
+// modules is the table of the shop: each bounded context, its wiring where it is hosted, its client where another process hosts it (nil:
+// there is none yet), the events that it publishes, and the modules without whose contracts it cannot work.
+var modules = []member{
+	{"accounts", accountsfx.Module, accountsfx.Remote, accounts.Events, nil},
+	{"catalog", catalogfx.Module, nil, catalog.Events, []string{"accounts"}},
+	{"ordering", orderingfx.Module, nil, ordering.Events, []string{"accounts", "catalog", "payments"}},
+	{"payments", paymentsfx.Module, paymentsfx.Remote, payments.Events, []string{"accounts"}},
+	{"coupons", couponsfx.Module, couponsfx.Remote, coupons.Events, []string{"accounts"}},
+	{"queue", queuefx.Module, nil, queue.Events, []string{"accounts"}},
 }
 
-// wire is the platform with every module on it. Without more it only answers calls; platformfx.Workers makes it serve.
+// member is a line of the table.
+type member struct {
+	name   string
+	hosted fx.Option
+	remote fx.Option
+	events []string
+	needs  []string
+}
+
+// reachable refuses a process whose modules need one that it neither hosts nor has the address of.
+func reachable(c config.Config) error {
+	for _, m := range modules {
+		if !c.Hosts(m.name) {
+			continue
+		}
+		for _, need := range m.needs {
+			if c.Hosts(need) || c.Elsewhere(need) != "" {
+				continue
+			}
+			if !slices.ContainsFunc(modules, func(o member) bool { return o.name == need && o.remote != nil }) {
+				return fmt.Errorf("modules: %s needs %s in the same process", m.name, need)
+			}
+			return fmt.Errorf("modules: %s needs %s: host it here too, or set %s-url to the private address of the process that does", m.name, need, need)
+		}
+	}
+	return nil
+}
+
+// wire is the platform with every module on it that this process hosts, and with the clients of those that it knows elsewhere. Without
+// more it only answers calls; platformfx.Workers makes it serve.
 func wire(c config.Config, log *slog.Logger) fx.Option {
 	options := []fx.Option{
 		fx.Supply(c, log, platformfx.Version(version())),
@@ -49,12 +76,17 @@ func wire(c config.Config, log *slog.Logger) fx.Option {
 		platformfx.Module,
 	}
 	for _, m := range modules {
-		options = append(options, m.wiring)
+		switch {
+		case c.Hosts(m.name):
+			options = append(options, m.hosted)
+		case c.Elsewhere(m.name) != "":
+			options = append(options, m.remote)
+		}
 	}
 	return fx.Options(options...)
 }
 
-// events are the types of all events that there are.
+// events are the types of all events that there are, whoever hosts their modules.
 func events() []string {
 	var all []string
 	for _, m := range modules {

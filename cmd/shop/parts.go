@@ -7,12 +7,14 @@ import (
 	"net"
 	"strings"
 
+	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/health"
 	"github.com/sasapick/shop/internal/platform/pg"
+	"github.com/sasapick/shop/internal/platform/rpc"
 )
 
 // parts are what the shop stands on, for /readyz and for the doctor.
-func (g *ground) parts(s *shop) []health.Part {
+func (g *ground) parts(s *shop) ([]health.Part, error) {
 	parts := []health.Part{{
 		Name: "database", Kind: "PostgreSQL, " + either(g.died != nil || g.attached, "embedded", "real"), Required: true,
 		Check: s.databases.Pool(pg.Platform).Ping,
@@ -32,7 +34,27 @@ func (g *ground) parts(s *shop) []health.Part {
 			Name: "kafka", Kind: "Kafka, real", Check: func(ctx context.Context) error { return anyBroker(ctx, brokers) },
 		})
 	}
-	return parts
+	for _, m := range g.away() {
+		client, err := rpc.NewClient(g.config.Elsewhere(m), g.config.RPCToken)
+		if err != nil {
+			return nil, err
+		}
+		g.closers = append(g.closers, client.Close)
+		parts = append(parts, health.Part{
+			Name: m, Kind: "a module, hosted by another process", Check: func(ctx context.Context) error { return client.Check(ctx, m) },
+		})
+	}
+	return parts, nil
+}
+
+// away are the modules that another process hosts, as far as its address is known.
+func (g *ground) away() (names []string) {
+	for _, m := range config.Modules {
+		if !g.config.Hosts(m) && g.config.Elsewhere(m) != "" {
+			names = append(names, m)
+		}
+	}
+	return names
 }
 
 // anyBroker says whether one of the brokers can be reached: the client finds the others through it.

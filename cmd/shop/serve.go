@@ -24,6 +24,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/health"
 	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/platformfx"
+	"github.com/sasapick/shop/internal/platform/rpc"
 	"github.com/sasapick/shop/internal/platform/web"
 )
 
@@ -61,7 +62,7 @@ func (serveCommand) Run(c config.Config) (err error) {
 	app := fx.New(
 		wire(g.config, g.log),
 		platformfx.Workers(events()),
-		fx.Populate(&s.api, &s.databases, &s.redis, &s.registry, &s.admins, &s.seeder),
+		s.populate(c), fx.Populate(&s.api, &s.registry, &s.rpc),
 		fx.StartTimeout(startTimeout), fx.StopTimeout(c.DrainTimeout+5*time.Second),
 	)
 	if err := app.Err(); err != nil {
@@ -89,7 +90,11 @@ func (serveCommand) Run(c config.Config) (err error) {
 			return err
 		}
 	}
-	checker := health.New(g.parts(&s)...)
+	parts, err := g.parts(&s)
+	if err != nil {
+		return err
+	}
+	checker := health.New(parts...)
 	operate(s.api, checker)
 	site.Routes(s.api)
 	return g.serve(ctx, stop, app, &s, checker, public, private, password)
@@ -101,8 +106,21 @@ type shop struct {
 	databases *pg.Databases
 	redis     goredis.UniversalClient
 	registry  *prometheus.Registry
-	admins    accounts.Admins
-	seeder    catalogfx.Seeder
+	rpc       *rpc.Server
+	admins    accounts.Admins  // nil where accounts is hosted elsewhere
+	seeder    catalogfx.Seeder // zero where catalog is
+}
+
+// populate takes what there is where these modules are hosted.
+func (s *shop) populate(c config.Config) fx.Option {
+	targets := []any{&s.databases, &s.redis}
+	if c.Hosts("accounts") {
+		targets = append(targets, &s.admins)
+	}
+	if c.Hosts("catalog") {
+		targets = append(targets, &s.seeder)
+	}
+	return fx.Populate(targets...)
 }
 
 func (g *ground) serve(ctx context.Context, stop func(), app *fx.App, s *shop, checker *health.Checker, public, private net.Listener, password string) error {
@@ -116,7 +134,7 @@ func (g *ground) serve(ctx context.Context, stop func(), app *fx.App, s *shop, c
 	if private != nil {
 		running++
 		go func() {
-			failed <- web.Serve(serving, web.NewServer(private.Addr().String(), operators(s.registry)), private, time.Second)
+			failed <- web.Serve(serving, web.NewServer(private.Addr().String(), g.operators(s)), private, either(g.config.Split(), g.config.DrainTimeout, time.Second))
 		}()
 	}
 	g.banner(os.Stdout, password)
@@ -175,9 +193,15 @@ type timeOutput struct {
 	}
 }
 
-// operators is what listens on the private address.
-func operators(r *prometheus.Registry) http.Handler {
+// operators is what listens on the private address: the metrics and, where modules are hosted by several processes, what those ask each
+// other, and what shoppers asked there of modules that are hosted here.
+func (g *ground) operators(s *shop) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{Registry: r}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry}))
+	if g.config.Split() {
+		mux.Handle("/rpc", s.rpc)
+		mux.Handle("/rpc/", s.rpc)
+		mux.Handle("/", s.rpc.Pass(s.api.Handler()))
+	}
 	return mux
 }

@@ -23,6 +23,39 @@ func TestWiring(t *testing.T) {
 		require.NoError(t, fx.ValidateApp(wire(config.Config{}, log), platformfx.Workers(events())))
 	})
 
+	t.Run("EachSplitThatCanBeReachedIsWhole", func(t *testing.T) {
+		const address = "http://127.0.0.1:1"
+		for _, c := range []config.Config{
+			{Modules: []string{"coupons"}, AccountsURL: address},
+			{Modules: []string{"all", "-coupons"}, CouponsURL: address},
+			{Modules: []string{"-coupons"}}, // nobody needs it
+			{Modules: []string{"payments"}, AccountsURL: address},
+			{Modules: []string{"all", "-payments"}, PaymentsURL: address},
+			{Modules: []string{"all", "-payments", "-coupons"}, PaymentsURL: address, CouponsURL: address},
+			{Modules: []string{"accounts"}},
+			{Modules: []string{"all", "-accounts"}, AccountsURL: address},
+			{Modules: []string{"catalog"}, AccountsURL: address},
+			{Modules: []string{"queue", "catalog"}, AccountsURL: address},
+			{Modules: []string{"ordering", "catalog"}, AccountsURL: address, PaymentsURL: address, CouponsURL: address},
+		} {
+			require.NoError(t, reachable(c), "%+v", c.Modules)
+			var s shop
+			require.NoError(t, fx.ValidateApp(wire(c, log), platformfx.Workers(events()), s.populate(c), fx.Populate(&s.api, &s.registry, &s.rpc)), "%+v", c.Modules)
+		}
+	})
+
+	t.Run("WhatCannotBeReachedIsRefused", func(t *testing.T) {
+		const address = "http://127.0.0.1:1"
+		for says, c := range map[string]config.Config{
+			"modules: coupons needs accounts: host it here too, or set accounts-url to the private address of the process that does":  {Modules: []string{"coupons"}},
+			"modules: ordering needs payments: host it here too, or set payments-url to the private address of the process that does": {Modules: []string{"all", "-payments"}, CouponsURL: address},
+			"modules: ordering needs catalog in the same process":                                                                     {Modules: []string{"all", "-catalog"}},
+		} {
+			require.EqualError(t, reachable(c), says)
+			require.Error(t, fx.ValidateApp(wire(c, log), platformfx.Workers(events())), "the table asks for more than the graph does: %+v", c.Modules)
+		}
+	})
+
 	t.Run("TheTableNamesEveryModule", func(t *testing.T) {
 		var names []string
 		for _, m := range modules {

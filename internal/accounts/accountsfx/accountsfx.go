@@ -3,6 +3,7 @@ package accountsfx
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
@@ -12,6 +13,7 @@ import (
 	"github.com/sasapick/shop/internal/accounts/internal/app"
 	"github.com/sasapick/shop/internal/accounts/internal/memory"
 	"github.com/sasapick/shop/internal/accounts/internal/redis"
+	"github.com/sasapick/shop/internal/accounts/internal/remote"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/batch"
@@ -19,6 +21,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/platformfx"
+	"github.com/sasapick/shop/internal/platform/rpc"
 )
 
 const module = "accounts"
@@ -37,6 +40,7 @@ var Module = fx.Module(module,
 		func(s *app.Service) accounts.Service { return s },
 		func(s *app.Service) accounts.Admins { return s },
 		func(s *app.Service) accounts.Points { return s },
+		platformfx.Methods(newMethods),
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Subscriptions(app.Subscriptions),
@@ -71,6 +75,25 @@ func newService(p parts) (*app.Service, error) {
 	}
 	p.Lifecycle.Append(fx.StopHook(s.Stop))
 	return s, nil
+}
+
+// Remote reaches accounts in the process that hosts it, checks tokens by its keys and revocations, and passes the module's routes on to
+// there. Who is signed out or suspended is known here as soon as by any other instance of the shop: within a second.
+var Remote = fx.Module(module,
+	platformfx.Elsewhere(module, app.NewHTTP(nil), app.NewAdmin(nil)),
+	fx.Provide(fx.Annotate(remote.NewClient, fx.As(new(accounts.Service)), fx.As(new(accounts.Points)), fx.As(new(auth.Source)))),
+)
+
+type served struct {
+	fx.In
+
+	Service accounts.Service
+	Source  auth.Source
+	Points  accounts.Points
+}
+
+func newMethods(s served) []rpc.Method {
+	return slices.Concat(remote.Service(s.Service), remote.Source(s.Source), remote.Points(s.Points))
 }
 
 func newConfig(c config.Config) app.Config {

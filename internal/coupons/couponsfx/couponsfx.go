@@ -3,6 +3,7 @@ package couponsfx
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/fx"
@@ -10,10 +11,12 @@ import (
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/app"
+	"github.com/sasapick/shop/internal/coupons/internal/remote"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 	"github.com/sasapick/shop/internal/platform/platformfx"
+	"github.com/sasapick/shop/internal/platform/rpc"
 )
 
 const name = "coupons"
@@ -28,6 +31,7 @@ var Module = fx.Module(name,
 	fx.Provide(
 		func(s *app.Service) coupons.Service { return s },
 		func(s *app.Service) coupons.Discounts { return s },
+		platformfx.Methods(newMethods),
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Subscriptions(app.Subscriptions),
@@ -35,6 +39,23 @@ var Module = fx.Module(name,
 		platformfx.Books(app.Books),
 	),
 )
+
+// Remote reaches coupons in the process that hosts it, and passes the module's routes on to there.
+var Remote = fx.Module(name,
+	platformfx.Elsewhere(name, app.NewHTTP(nil), app.NewAdmin(nil)),
+	fx.Provide(fx.Annotate(remote.NewClient, fx.As(new(coupons.Service)), fx.As(new(coupons.Discounts)))),
+)
+
+type served struct {
+	fx.In
+
+	Service   coupons.Service
+	Discounts coupons.Discounts
+}
+
+func newMethods(s served) []rpc.Method {
+	return slices.Concat(remote.Service(s.Service), remote.Discounts(s.Discounts))
+}
 
 type parts struct {
 	fx.In

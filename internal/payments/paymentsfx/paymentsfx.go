@@ -20,6 +20,7 @@ import (
 	"github.com/sasapick/shop/internal/payments"
 	"github.com/sasapick/shop/internal/payments/internal/app"
 	"github.com/sasapick/shop/internal/payments/internal/emulator"
+	"github.com/sasapick/shop/internal/payments/internal/remote"
 	"github.com/sasapick/shop/internal/payments/internal/toss"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/batch"
@@ -47,12 +48,20 @@ var Module = fx.Module(name,
 	),
 	fx.Provide(
 		func(s *app.Service) payments.Service { return s },
+		platformfx.Methods(remote.Service),
 		platformfx.Routes(app.NewHTTP),
 		platformfx.Routes(app.NewAdmin),
 		platformfx.Routes(newEmulatorRoutes),
 		platformfx.Jobs(app.Jobs),
 		platformfx.Books(app.Books),
 	),
+)
+
+// Remote reaches payments in the process that hosts it, and passes the module's routes on to there, with those of the emulator that may
+// be there.
+var Remote = fx.Module(name,
+	platformfx.Elsewhere(name, app.NewHTTP(nil), app.NewAdmin(nil), emulatorRoutes{till{emulator: &emulator.Emulator{}}}),
+	fx.Provide(fx.Annotate(remote.NewClient, fx.As(new(payments.Service)))),
 )
 
 // till is who takes the money.

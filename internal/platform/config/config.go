@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,12 +14,18 @@ import (
 // Config is read by kong; the tags are its flags, defaults and help.
 type Config struct {
 	Listen        string `default:"127.0.0.1:8080" help:"Address of the shop."`
-	PrivateListen string `default:"127.0.0.1:8081" help:"Address of /metrics; never to be reached from outside. Empty: none."`
+	PrivateListen string `default:"127.0.0.1:8081" help:"Address of /metrics, and of the calls of the shop's other processes; never to be reached from outside. Empty: none."`
 	PublicURL     string `help:"Address that shoppers see, such as https://shop.example. Default: http:// and the listening address."`
 	DataDir       string `help:"Folder of everything embedded. Default: the user's data folder." type:"path"`
 	TrustProxies  int    `help:"Proxies of ours in front of the shop whose X-Forwarded-For is believed. 0: none, the address is the connection's."`
 	Demo          *bool  `negatable:"" help:"Seed a demo catalogue where there is none. Default: only into an embedded database."`
 	DemoProducts  int    `default:"1000" help:"Products of the demo catalogue."`
+
+	Modules     []string `default:"all" help:"Modules that this process hosts, such as coupons, or all,-coupons: -x takes one out. The others are reached at their own URL."`
+	AccountsURL string   `name:"accounts-url" help:"Private address of the process that hosts accounts, where it is another one, such as http://10.0.0.7:8081."`
+	PaymentsURL string   `name:"payments-url" help:"Private address of the process that hosts payments, where it is another one."`
+	CouponsURL  string   `name:"coupons-url" help:"Private address of the process that hosts coupons, where it is another one."`
+	RPCToken    string   `name:"rpc-token" help:"Secret that the shop's processes show each other on their private addresses. Empty: those must be addresses that the internet does not route."`
 
 	AdminEmail    string `default:"admin@shop.local" help:"Email of the first admin."`
 	AdminPassword string `help:"Password of the first admin. Default: a random one, printed once."`
@@ -59,7 +66,69 @@ type Config struct {
 // Modules are the names of the shop's modules, each with a schema of its own.
 var Modules = []string{"accounts", "catalog", "ordering", "payments", "coupons", "queue"}
 
-// ModuleDatabaseURLs are the modules that have a database of their own.
+// Hosted are the modules that this process hosts, in the order of [Modules]. Where nothing is said, and where the first word takes a
+// module out, it begins with all of them.
+func (c Config) Hosted() []string {
+	hosts := map[string]bool{}
+	all := func() {
+		for _, m := range Modules {
+			hosts[m] = true
+		}
+	}
+	if len(c.Modules) == 0 || strings.HasPrefix(c.Modules[0], "-") {
+		all()
+	}
+	for _, word := range c.Modules {
+		name, out := strings.CutPrefix(word, "-")
+		if word == "all" {
+			all()
+		} else {
+			hosts[name] = !out
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(Modules), func(m string) bool { return !hosts[m] })
+}
+
+// Hosts tells whether this process hosts the module.
+func (c Config) Hosts(module string) bool { return slices.Contains(c.Hosted(), module) }
+
+// Split tells whether some modules are hosted by other processes.
+func (c Config) Split() bool { return len(c.Hosted()) < len(Modules) }
+
+// Elsewhere is the private address of the process that hosts the module, or "" where none is known.
+func (c Config) Elsewhere(module string) string {
+	return map[string]string{"accounts": c.AccountsURL, "payments": c.PaymentsURL, "coupons": c.CouponsURL}[module]
+}
+
+// checkModules refuses a split that cannot work.
+func (c Config) checkModules() error {
+	for _, word := range c.Modules {
+		if name := strings.TrimPrefix(word, "-"); word != "all" && !slices.Contains(Modules, name) {
+			return fmt.Errorf("modules: there is no module %q; there are %s", name, strings.Join(Modules, ", "))
+		}
+	}
+	if len(c.Hosted()) == 0 {
+		return fmt.Errorf("modules: none is left to be hosted")
+	}
+	for _, m := range Modules {
+		u, err := url.Parse(c.Elsewhere(m))
+		if c.Elsewhere(m) != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return fmt.Errorf("%s-url must be a URL such as http://10.0.0.7:8081", m)
+		}
+	}
+	if !c.Split() {
+		return nil
+	}
+	if len(c.KafkaBrokers) == 0 {
+		return fmt.Errorf("modules in several processes need Kafka between them: set kafka-brokers, or host all modules here")
+	}
+	if c.PrivateListen == "" {
+		return fmt.Errorf("modules in several processes call each other on their private addresses: set private-listen")
+	}
+	return nil
+}
+
+// ModuleDatabaseURLs are the modules hosted here that have a database of their own.
 func (c Config) ModuleDatabaseURLs() map[string]string {
 	urls := map[string]string{}
 	for module, u := range map[string]string{
@@ -70,7 +139,7 @@ func (c Config) ModuleDatabaseURLs() map[string]string {
 		"coupons":  c.CouponsDatabaseURL,
 		"queue":    c.QueueDatabaseURL,
 	} {
-		if u != "" && u != c.DatabaseURL {
+		if u != "" && u != c.DatabaseURL && c.Hosts(module) {
 			urls[module] = u
 		}
 	}
@@ -96,6 +165,9 @@ func (c Config) BaseURL() string {
 func (c Config) Check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen: %q is not an address such as 127.0.0.1:8080", c.Listen)
+	}
+	if err := c.checkModules(); err != nil {
+		return err
 	}
 	if len(c.KafkaBrokers) == 0 && len(c.ModuleDatabaseURLs()) > 0 {
 		return fmt.Errorf("modules with databases of their own need Kafka between them: set kafka-brokers, or leave the modules' database addresses empty")

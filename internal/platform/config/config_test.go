@@ -50,10 +50,40 @@ func TestConfig(t *testing.T) {
 			"no time to pay":             {"--order-ttl=1ms"},
 			"no time to answer":          {"--order-take-over=1ms"},
 			"recovered while placed":     {"--order-recover-after=4s"},
+			"a module that is none":      {"--modules=coupon"},
+			"no module":                  {"--modules=coupons,-coupons"},
+			"split without Kafka":        {"--modules=all,-coupons"},
+			"split without an address":   {"--modules=all,-coupons", "--kafka-brokers=a:1", "--private-listen="},
+			"elsewhere is no URL":        {"--coupons-url=10.0.0.7:8081"},
 		} {
 			require.Error(t, parse(t, args...).Check(), name)
 		}
 		require.NotContains(t, parse(t, "--database-url=:secret@").Check().Error(), "secret")
+	})
+
+	t.Run("HostsWhatIsSaid", func(t *testing.T) {
+		for said, want := range map[string]string{
+			"":                       "accounts catalog ordering payments coupons queue",
+			"all":                    "accounts catalog ordering payments coupons queue",
+			"all,-coupons":           "accounts catalog ordering payments queue",
+			"-coupons,-payments":     "accounts catalog ordering queue",
+			"coupons":                "coupons",
+			"queue,coupons":          "coupons queue",
+			"coupons,all,-catalog":   "accounts ordering payments coupons queue",
+			"all,-coupons,coupons":   "accounts catalog ordering payments coupons queue",
+			"coupons,-coupons,queue": "queue",
+		} {
+			t.Setenv("SHOP_MODULES", said)
+			c := parse(t, "--kafka-brokers=a:1")
+			require.NoError(t, c.Check(), said)
+			require.Equal(t, want, strings.Join(c.Hosted(), " "), said)
+			require.Equal(t, len(c.Hosted()) < len(config.Modules), c.Split(), said)
+		}
+	})
+
+	t.Run("ADatabaseOfWhatIsHostedElsewhereIsNotOurs", func(t *testing.T) {
+		c := parse(t, "--database-url=postgres://h/d", "--coupons-database-url=postgres://h/c", "--queue-database-url=postgres://h/q", "--modules=-coupons", "--kafka-brokers=a:1")
+		require.Equal(t, map[string]string{"queue": "postgres://h/q"}, c.ModuleDatabaseURLs())
 	})
 
 	t.Run("EachModuleHasADatabaseAddress", func(t *testing.T) {

@@ -2,6 +2,7 @@ package contracttest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/platform/contracttest"
+	"github.com/sasapick/shop/internal/platform/rpc"
 )
 
 // recorder notes what would have failed a test.
@@ -312,4 +314,80 @@ func TestGolden(t *testing.T) {
 	require.Len(t, r.failures, 2, "what cannot be encoded fails")
 	_, err := os.Stat("testdata/func.json")
 	require.Error(t, err)
+}
+
+// Two is a contract of two methods that take and give the same.
+type Two interface {
+	Place(ctx context.Context, in PlaceInput) (Line, error)
+	Cancel(ctx context.Context, in CancelInput) (Line, error)
+}
+
+type (
+	PlaceInput  struct{ Line }
+	CancelInput struct{ Line }
+)
+
+// distant is Two in another process, with a fault planted.
+type distant struct {
+	rpc   *rpc.Client
+	plant string
+}
+
+func (d distant) Place(ctx context.Context, in PlaceInput) (Line, error) {
+	if d.plant == "ForgetsTheInput" {
+		in = PlaceInput{}
+	}
+	out, err := rpc.Call[PlaceInput, Line](ctx, d.rpc, "things", "Place", in)
+	if err != nil && d.plant == "HidesTheFault" {
+		err = errors.New("it did not work")
+	}
+	return out, err
+}
+
+func (d distant) Cancel(ctx context.Context, in CancelInput) (Line, error) {
+	name := "Cancel"
+	if d.plant == "AsksAnother" {
+		name = "Place"
+	}
+	out, err := rpc.Call[CancelInput, Line](ctx, d.rpc, "things", name, in)
+	if d.plant == "ForgetsTheResult" {
+		out.Quantity = 0
+	}
+	return out, err
+}
+
+func TestRemote(t *testing.T) {
+	t.Parallel()
+	for plant, want := range map[string]string{
+		"":                 "",
+		"ForgetsTheInput":  "Place: it was asked with",
+		"HidesTheFault":    "Place: a fault came back as it did not work",
+		"AsksAnother":      "Cancel: Place was asked",
+		"ForgetsTheResult": "Cancel answered",
+		"ServesHalf":       "Cancel: call things.Cancel: answered 404",
+		"ServesTheWrong":   "things.Cancel takes PlaceInput",
+	} {
+		t.Run(plant, func(t *testing.T) {
+			t.Parallel()
+
+			r := &recorder{TB: t}
+			contracttest.Remote(r, func(c *rpc.Client) Two { return distant{c, plant} }, func(s Two) []rpc.Method {
+				methods := []rpc.Method{rpc.On("things", "Place", s.Place)}
+				switch plant {
+				case "ServesHalf":
+				case "ServesTheWrong":
+					methods = append(methods, rpc.On("things", "Cancel", s.Place))
+				default:
+					methods = append(methods, rpc.On("things", "Cancel", s.Cancel))
+				}
+				return methods
+			})
+
+			if want == "" {
+				require.Empty(t, r.failures)
+				return
+			}
+			require.Contains(t, strings.Join(r.failures, "\n"), want)
+		})
+	}
 }

@@ -38,9 +38,9 @@ type heard struct {
 	Subscriptions []bus.Subscription `group:"subscriptions"`
 }
 
-// busBooks are what must hold of each module's events.
-func busBooks(in heard, d *pg.Databases) []books.Invariant {
-	return bus.Books(config.Modules, d.Pool, in.Subscriptions...)
+// busBooks are what must hold of the events of each module that is hosted here.
+func busBooks(in heard, d *pg.Databases, c config.Config) []books.Invariant {
+	return bus.Books(c.Hosted(), d.Pool, in.Subscriptions...)
 }
 
 // longestLease is far more than any holder asks for.

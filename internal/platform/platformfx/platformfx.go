@@ -36,7 +36,7 @@ import (
 type Version string
 
 // Module provides what every module stands on. config.Config, *slog.Logger and Version are supplied from outside, and
-// auth.Source comes from the module that issues tokens.
+// auth.Source comes from the module that issues tokens, or from the client of it.
 var Module = fx.Module("platform",
 	fx.Provide(
 		func() clock.Clock { return clock.System },
@@ -48,6 +48,7 @@ var Module = fx.Module("platform",
 		newVerifier,
 		newAPI,
 		newAuditor,
+		newRPC,
 		Books(platformBooks),
 		Books(busBooks),
 	),
@@ -63,14 +64,14 @@ func Workers(known []string) fx.Option {
 					r.Routes(api)
 				}
 			},
-			func(api *web.API, d *pg.Databases, s *switches.Store, a *books.Auditor) {
-				audit.NewHTTP(auditSources(d)).Routes(api)
+			func(api *web.API, d *pg.Databases, s *switches.Store, a *books.Auditor, c config.Config) {
+				audit.NewHTTP(auditSources(d, c.Hosted())).Routes(api)
 				books.NewHTTP(a).Routes(api)
 				s.Routes(api)
 			},
-			func(w worker, d *pg.Databases, t bus.Transport, r *prometheus.Registry, log *slog.Logger, api *web.API, c clock.Clock, in handedIn) error {
+			func(w worker, d *pg.Databases, t bus.Transport, r *prometheus.Registry, log *slog.Logger, api *web.API, now clock.Clock, c config.Config, in handedIn) error {
 				relay := bus.NewRelay(bus.RelayConfig{
-					Modules: config.Modules, Pool: d.Pool, Transport: t, Holder: leases.Holder(), Registerer: r, Logger: log,
+					Modules: c.Hosted(), Pool: d.Pool, Transport: t, Holder: leases.Holder(), Registerer: r, Logger: log,
 				})
 				consumers, err := bus.NewConsumers(bus.ConsumersConfig{
 					Subscriptions: in.Subscriptions, Known: known, Pool: d.Pool, Transport: t, Registerer: r, Logger: log,
@@ -78,7 +79,7 @@ func Workers(known []string) fx.Option {
 				if err != nil {
 					return err
 				}
-				busadmin.New(busadmin.Config{Modules: config.Modules, Pool: d.Pool, Consumers: consumers, Clock: c}).Routes(api)
+				busadmin.New(busadmin.Config{Modules: c.Hosted(), Pool: d.Pool, Consumers: consumers, Clock: now}).Routes(api)
 				w.run("relay", relay.Run)
 				w.run("consumers", consumers.Run)
 				return nil
@@ -108,7 +109,7 @@ func newDatabases(lc fx.Lifecycle, c config.Config) (*pg.Databases, error) {
 	if c.OTLPEndpoint != "" {
 		template.Tracer = otelpgx.NewTracer()
 	}
-	d, err := pg.OpenAll(context.Background(), c.DatabaseURL, c.ModuleDatabaseURLs(), config.Modules, template)
+	d, err := pg.OpenAll(context.Background(), c.DatabaseURL, c.ModuleDatabaseURLs(), c.Hosted(), template)
 	if err != nil {
 		return nil, err
 	}
@@ -167,16 +168,16 @@ func newTransport(lc fx.Lifecycle, c config.Config, d *pg.Databases, log *slog.L
 	}
 	l := pglog.New(d.Pool(pg.Platform))
 	pools := map[string]*pgxpool.Pool{}
-	for _, m := range config.Modules {
+	for _, m := range c.Hosted() {
 		pools[m] = d.Pool(m)
 	}
 	lc.Append(fx.StartHook(func(ctx context.Context) error { return l.Require(ctx, pools) }))
 	return l, nil
 }
 
-func auditSources(d *pg.Databases) []audit.Source {
+func auditSources(d *pg.Databases, modules []string) []audit.Source {
 	var sources []audit.Source
-	for _, m := range append([]string{pg.Platform}, config.Modules...) {
+	for _, m := range append([]string{pg.Platform}, modules...) {
 		sources = append(sources, audit.Source{Module: m, Pool: d.Pool(m)})
 	}
 	return sources

@@ -58,7 +58,8 @@ type API struct {
 	interceptors []Interceptor
 	names        map[string]reflect.Type
 	nameOf       map[reflect.Type]string
-	naming       *Operation // the operation whose types are being named
+	naming       *Operation   // the operation whose types are being named
+	elsewhere    http.Handler // that answers what is being registered; nil: its own handler
 }
 
 // Interceptor is asked before an operation's body is read, after the role was checked; auth.From(r.Context()) tells who

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/platform/fault"
+	"github.com/sasapick/shop/internal/platform/rpc"
 	"github.com/sasapick/shop/internal/platform/web"
 )
 
@@ -41,6 +42,9 @@ func TestFailures(t *testing.T) {
 		{"Deadlock", func(context.Context) error { return &pgconn.PgError{Code: "40P01"} }, 503, "platform.busy", "1"},
 		{"LockTimeout", func(context.Context) error { return &pgconn.PgError{Code: "55P03"} }, 503, "platform.busy", "1"},
 		{"DatabaseIsAway", func(context.Context) error { return &pgconn.PgError{Code: "57P01", Message: "password"} }, 503, "platform.database_unavailable", "1"},
+		{"AnotherProcessIsAway", func(context.Context) error {
+			return fmt.Errorf("open the payment: %w", &rpc.Outage{Module: "payments", Method: "Open", Err: secret})
+		}, 503, "platform.module_unavailable", "1"},
 		{"Constraint", func(context.Context) error { return &pgconn.PgError{Code: "23505", Message: "password"} }, 500, "internal", ""},
 		{"OtherDeadline", func(context.Context) error { return context.DeadlineExceeded }, 500, "internal", ""},
 	}

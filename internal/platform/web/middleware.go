@@ -184,6 +184,9 @@ func intakeOf(spec *huma.Operation) intake {
 
 // route is around every operation: who may, whether now, and how much.
 func (a *API) route(op *Operation, in intake, next http.Handler) http.HandlerFunc {
+	if a.elsewhere != nil {
+		next = a.elsewhere
+	}
 	return func(w http.ResponseWriter, r *http.Request) {
 		st := stateOf(r.Context())
 		st.operation, st.pattern = op, op.Path

@@ -123,7 +123,7 @@ func roleName(r auth.Role) string {
 func (o *Operation) problems(input reflect.Type) []*fault.Error {
 	all := slices.Clone(o.Problems)
 	add := func(faults ...*fault.Error) { all = append(all, faults...) }
-	add(ErrInternal, ErrTimeout, ErrDatabase, ErrBusy, ErrMalformed)
+	add(ErrInternal, ErrTimeout, ErrDatabase, ErrElsewhere, ErrBusy, ErrMalformed)
 	if o.Role != auth.None {
 		add(auth.ErrNoToken, auth.ErrBadToken, auth.ErrForbidden, auth.ErrUnavailable)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/pg"
+	"github.com/sasapick/shop/internal/platform/rpc"
 )
 
 // The faults that any operation may answer.
@@ -26,6 +27,7 @@ var (
 	ErrTimeout      = fault.New(fault.Timeout, "request.timeout", "the answer was not ready in time")
 	ErrReadOnly     = fault.New(fault.Unavailable, "shop.read_only", "the shop takes no changes at the moment").WithRetryAfter(30 * time.Second)
 	ErrDatabase     = fault.New(fault.Unavailable, "platform.database_unavailable", "the shop's database cannot be reached").WithRetryAfter(time.Second)
+	ErrElsewhere    = fault.New(fault.Unavailable, "platform.module_unavailable", "a part of the shop cannot be reached").WithRetryAfter(time.Second)
 	ErrBusy         = fault.New(fault.Unavailable, "platform.busy", "too many want the same thing at the same time").WithRetryAfter(time.Second)
 	ErrInternal     = fault.New(fault.Internal, "internal", "something went wrong on our side")
 )
@@ -152,6 +154,9 @@ func faultOf(ctx context.Context, err error) *fault.Error {
 	case code == "40001", code == "40P01", code == "55P03": // serialization, deadlock, lock_timeout
 		logger(ctx).LogAttrs(ctx, slog.LevelWarn, "gave way to other requests", slog.String("error.message", err.Error()))
 		return ErrBusy
+	case rpc.IsOutage(err):
+		logger(ctx).LogAttrs(ctx, slog.LevelError, "another process of the shop did not answer", slog.String("error.message", err.Error()))
+		return ErrElsewhere
 	case pg.IsUnavailable(err):
 		logger(ctx).LogAttrs(ctx, slog.LevelError, "the database cannot be reached", slog.String("error.message", err.Error()))
 		return ErrDatabase

@@ -47,6 +47,9 @@ func Handle(api *API, method, pattern string, handler http.Handler) {
 	defer api.registering.Unlock()
 
 	api.addRoute(method, pattern, nil)
+	if api.elsewhere != nil {
+		handler = api.elsewhere
+	}
 	limited := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if st := stateOf(r.Context()); st != nil {
 			st.pattern = pattern
