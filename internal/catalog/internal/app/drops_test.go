@@ -278,6 +278,8 @@ func TestReserveDrop(t *testing.T) {
 		tx, err := s.pool.Begin(t.Context())
 		require.NoError(t, err)
 		defer tx.Rollback(t.Context()) //nolint:errcheck // after a commit it has nothing to do
+		_, err = tx.Exec(t.Context(), `SET LOCAL idle_in_transaction_session_timeout = 0`)
+		require.NoError(t, err)
 		_, err = tx.Exec(t.Context(), `SELECT FROM catalog.pools WHERE id = $1 FOR UPDATE`, drop)
 		require.NoError(t, err)
 		errs := make(chan error, 1)
