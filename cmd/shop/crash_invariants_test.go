@@ -180,4 +180,8 @@ var invariants = map[string]string{
 	"coupons": `
 		SELECT format('campaign %s: %s taken of %s, %s coupons', c.campaign_id, c.taken, c.quantity, count(k.id))
 		FROM coupons.counters c LEFT JOIN coupons.coupons k ON k.campaign_id = c.campaign_id GROUP BY c.campaign_id HAVING c.taken <> count(k.id) OR c.taken > c.quantity`,
+	"redeemed coupons": `
+		SELECT format('campaign %s: %s redeemed, orders have %s', c.campaign_id, c.redeemed, count(r.order_id))
+		FROM coupons.counters c LEFT JOIN coupons.redemptions r ON r.campaign_id = c.campaign_id AND r.state <> 'released'
+		GROUP BY c.campaign_id HAVING c.redeemed <> count(r.order_id)`,
 }

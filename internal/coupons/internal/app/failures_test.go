@@ -231,3 +231,37 @@ func TestAfterARollback(t *testing.T) {
 		})
 	}
 }
+
+// vendure PR#4660, eventyay#1398: two orders look whether the coupon is free before either writes that it is not. The counter's lock alone
+// keeps them apart, also where the index is gone that would refuse the second row.
+func TestTwoOrdersAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+
+	s := owned(t, 1)
+	c := s.have(s.campaign.ID)
+	s.exec(`DROP INDEX coupons.redemptions_open_idx`)
+	// Nobody lands before both have boarded, or one has and the other waits for it.
+	tx, err := s.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(t.Context()) //nolint:errcheck // after a commit it has nothing to do
+	_, err = tx.Exec(t.Context(), `SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE coupons.redemptions IN SHARE MODE`)
+	require.NoError(t, err)
+	told := make(chan error, 2)
+	for i := range 2 {
+		go func() {
+			_, err := s.redeem(i, orderID(), c)
+			told <- err
+		}()
+	}
+	await(t, "both flights wait", func() bool {
+		return s.count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 2
+	})
+	require.NoError(t, tx.Commit(t.Context()))
+	first, second := <-told, <-told
+	if first != nil {
+		first, second = second, first
+	}
+	require.NoError(t, first)
+	require.ErrorIs(t, second, coupons.ErrNotApplicable)
+	s.sound()
+}
