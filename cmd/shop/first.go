@@ -74,7 +74,9 @@ func (g *ground) banner(out io.Writer, password string) {
 		line(m, "in another process, at %s", redacted(g.config.Elsewhere(m)))
 	}
 	line("bus", "%s", either(len(g.config.KafkaBrokers) > 0, "Kafka at "+strings.Join(g.config.KafkaBrokers, ", "), "a log in the database (embedded)"))
-	line("carts", "%s", either(g.config.RedisURL != "", "Redis at "+redacted(g.config.RedisURL), "in the database (embedded)"))
+	if g.config.Hosts("ordering") {
+		line("carts", "%s", either(g.config.RedisURL != "", "Redis at "+redacted(g.config.RedisURL), "in the database (embedded)"))
+	}
 	if g.config.Hosts("catalog") {
 		line("search", "in memory (embedded)")
 	}

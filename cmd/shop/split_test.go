@@ -59,6 +59,7 @@ func newSplit(t *testing.T, module string) *split {
 	}
 	s.mainDB, s.otherDB = open(s.main), open(s.other)
 	s.admin = s.main.signIn("admin@shop.test", adminPassword)
+	s.main.await("the keys of accounts", func() bool { return s.admin.send("GET", "/v1/me", nil).Status == http.StatusOK })
 	return s
 }
 
@@ -315,6 +316,36 @@ func TestSplitPayments(t *testing.T) {
 			SELECT count(*) FILTER (WHERE state = 'captured'), (SELECT count(*) FROM payments.refunds WHERE order_id = $1 AND state = 'done')
 			FROM payments.payments WHERE order_id = $1`, placed.Body["id"]).Scan(&captured, &refunded))
 		require.Equal(t, []int64{1, 1}, []int64{captured, refunded})
+	})
+
+	s.balanced()
+}
+
+// TestSplitAccounts is the shop with accounts in a process of its own: every token is checked by what that process tells.
+func TestSplitAccounts(t *testing.T) {
+	s := newSplit(t, "accounts")
+	require.Equal(t, []string{"catalog", "coupons", "ordering", "payments", "queue"}, s.schemas(s.mainDB))
+	require.Equal(t, []string{"accounts"}, s.schemas(s.otherDB))
+
+	t.Run("AWholePurchase", func(t *testing.T) { purchase(t, s.main) })
+
+	t.Run("WhoIsKnownStaysInWhileItIsDead", func(t *testing.T) {
+		jieun := s.main.signUp("jieun-" + uuid.NewString()[24:] + "@example.com")
+		jieun.want(200, "GET", "/v1/orders", nil)
+		s.other.kill()
+		jieun.want(200, "GET", "/v1/orders", nil)
+		refused := client{p: s.main}.want(503, "POST", "/v1/sessions", map[string]any{"email": "admin@shop.test", "password": adminPassword})
+		require.Equal(t, "platform.module_unavailable", refused.Body["code"])
+		s.other.start()
+		s.main.signIn("admin@shop.test", adminPassword)
+	})
+
+	t.Run("WhoIsSuspendedIsOutHereToo", func(t *testing.T) {
+		jieun := s.main.signUp("jieun-" + uuid.NewString()[24:] + "@example.com")
+		id := jieun.want(200, "GET", "/v1/me", nil).Body["id"].(string)
+		jieun.want(200, "GET", "/v1/orders", nil)
+		s.admin.want(200, "POST", "/admin/accounts/"+id+"/suspend", map[string]any{"reason": "resale by bots"})
+		s.main.await("the end of the session", func() bool { return jieun.send("GET", "/v1/orders", nil).Status == http.StatusUnauthorized })
 	})
 
 	s.balanced()
