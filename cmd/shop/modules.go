@@ -29,7 +29,7 @@ import (
 var modules = []member{
 	{"accounts", accountsfx.Module, accountsfx.Remote, accounts.Events, nil},
 	{"catalog", catalogfx.Module, nil, catalog.Events, []string{"accounts"}},
-	{"ordering", orderingfx.Module, nil, ordering.Events, []string{"accounts", "catalog", "payments"}},
+	{"ordering", orderingfx.Module, nil, ordering.Events, []string{"accounts", "catalog", "payments", "coupons"}},
 	{"payments", paymentsfx.Module, paymentsfx.Remote, payments.Events, []string{"accounts"}},
 	{"coupons", couponsfx.Module, couponsfx.Remote, coupons.Events, []string{"accounts"}},
 	{"queue", queuefx.Module, nil, queue.Events, []string{"accounts"}},

@@ -28,7 +28,6 @@ func TestWiring(t *testing.T) {
 		for _, c := range []config.Config{
 			{Modules: []string{"coupons"}, AccountsURL: address},
 			{Modules: []string{"all", "-coupons"}, CouponsURL: address},
-			{Modules: []string{"-coupons"}}, // nobody needs it
 			{Modules: []string{"payments"}, AccountsURL: address},
 			{Modules: []string{"all", "-payments"}, PaymentsURL: address},
 			{Modules: []string{"all", "-payments", "-coupons"}, PaymentsURL: address, CouponsURL: address},
@@ -49,6 +48,7 @@ func TestWiring(t *testing.T) {
 		for says, c := range map[string]config.Config{
 			"modules: coupons needs accounts: host it here too, or set accounts-url to the private address of the process that does":  {Modules: []string{"coupons"}},
 			"modules: ordering needs payments: host it here too, or set payments-url to the private address of the process that does": {Modules: []string{"all", "-payments"}, CouponsURL: address},
+			"modules: ordering needs coupons: host it here too, or set coupons-url to the private address of the process that does":   {Modules: []string{"-coupons"}},
 			"modules: ordering needs catalog in the same process":                                                                     {Modules: []string{"all", "-catalog"}},
 		} {
 			require.EqualError(t, reachable(c), says)
