@@ -35,7 +35,7 @@ func newSplit(t *testing.T, module string) *split {
 	t.Helper()
 	inMain, inOther := freeAddress(t), freeAddress(t)
 	between := map[string]string{
-		"SHOP_KAFKA_BROKERS": strings.Join(stacktest.Kafka(t), ","), "SHOP_REDIS_URL": stacktest.Redis(t),
+		"SHOP_KAFKA_BROKERS": strings.Join(ownKafka(t), ","), "SHOP_REDIS_URL": stacktest.Redis(t),
 		"SHOP_RPC_TOKEN": uuid.NewString(), "SHOP_DATABASE_CONNS": "6",
 	}
 	settings := func(own map[string]string) map[string]string {
@@ -95,7 +95,7 @@ func (s *split) balanced() {
 func (s *split) campaign(quantity int) string {
 	s.t.Helper()
 	return s.admin.want(201, "POST", "/admin/coupons", map[string]any{
-		"name": "Welcome", "quantity": quantity, "starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(24 * time.Hour).UTC(),
+		"name": "Welcome", "quantity": quantity, "discount": map[string]any{"amount_won": 1000}, "starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(24 * time.Hour).UTC(),
 	}).Body["id"].(string)
 }
 
@@ -107,6 +107,26 @@ func (s *split) buyers(n int) []buyer {
 	require.NoError(s.t, s.mainDB.QueryRow(s.t.Context(), `SELECT kid, seed FROM accounts.signing_keys ORDER BY generation LIMIT 1`).Scan(&f.kid, &seed))
 	f.signer = ed25519.NewKeyFromSeed(seed)
 	return f.newBuyers(n)
+}
+
+// orderWith is an order of one piece of something, with a coupon.
+func (s *split) orderWith(by client, coupon any) map[string]any {
+	s.t.Helper()
+	var product map[string]any
+	s.main.await("something that is in stock", func() bool {
+		items, _ := client{p: s.main}.want(200, "GET", "/v1/products?in_stock=true&min_price=5000&limit=1", nil).Body["items"].([]any)
+		if len(items) == 1 {
+			product = items[0].(map[string]any)
+		}
+		return len(items) == 1
+	})
+	address := by.want(201, "POST", "/v1/me/addresses", map[string]any{
+		"alias": "집", "recipient": "김지은", "phone": "010-1234-5678", "zipcode": "04524", "line1": "서울특별시 중구 세종대로 110",
+	}).Body["id"]
+	return map[string]any{
+		"items":      []any{map[string]any{"product_id": product["id"], "quantity": 1, "expected_price_won": product["price_won"]}},
+		"address_id": address, "coupon_id": coupon,
+	}
 }
 
 // TestSplitCoupons is the shop with coupons in a process of its own.
@@ -174,10 +194,29 @@ func TestSplitCoupons(t *testing.T) {
 		}
 	})
 
+	t.Run("AnOrderRedeemsItsCouponThere", func(t *testing.T) {
+		coupon := jieun.want(201, "POST", "/v1/coupons/"+s.campaign(10)+"/claims", nil).Body["id"]
+		order := s.orderWith(jieun, coupon)
+		placed := jieun.want(201, "POST", "/v1/orders", order, "Idempotency-Key", "with-a-coupon")
+		require.EqualValues(t, 1000, placed.Body["discount_won"])
+		require.Equal(t, "coupons.not_applicable", jieun.want(409, "POST", "/v1/orders", order, "Idempotency-Key", "with-it-again").Body["code"])
+		jieun.want(200, "POST", "/v1/orders/"+placed.Body["id"].(string)+"/cancel", map[string]any{"reason": "changed my mind"}, "Idempotency-Key", "cancel")
+		s.main.await("the coupon to be back", func() bool {
+			for _, c := range jieun.want(200, "GET", "/v1/me/coupons", nil).Body["items"].([]any) {
+				if c := c.(map[string]any); c["id"] == coupon {
+					return c["state"] == "usable"
+				}
+			}
+			return false
+		})
+	})
+
 	t.Run("WhileItIsDeadTheShopSellsOn", func(t *testing.T) {
 		path := "/v1/coupons/" + s.campaign(10) + "/claims"
 		claimed := jieun.want(201, "POST", path, nil)
+		withCoupon := s.orderWith(jieun, claimed.Body["id"])
 		s.other.kill()
+		require.Equal(t, "ordering.not_placed", jieun.want(503, "POST", "/v1/orders", withCoupon, "Idempotency-Key", "while-it-is-dead").Body["code"])
 		refused := jieun.want(503, "POST", path, nil)
 		require.Equal(t, "platform.module_unavailable", refused.Body["code"])
 		require.Equal(t, "1", refused.Header.Get("Retry-After"))
@@ -188,6 +227,7 @@ func TestSplitCoupons(t *testing.T) {
 		t.Run("AWholePurchase", func(t *testing.T) { purchase(t, s.main) })
 		s.other.start()
 		require.Equal(t, claimed.Body["id"], jieun.want(200, "POST", path, nil).Body["id"])
+		require.EqualValues(t, 1000, jieun.want(201, "POST", "/v1/orders", withCoupon, "Idempotency-Key", "while-it-is-dead").Body["discount_won"])
 	})
 
 	t.Run("KilledUnderACrowdItGivesEachOne", func(t *testing.T) {
