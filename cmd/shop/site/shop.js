@@ -123,6 +123,8 @@ const off = (d) => (d.percent ? `${d.percent}%${d.cap_won ? t(` (최대 ${won(d.
 const couponStates = { usable: t("사용 가능", "usable"), held: t("주문에 사용 중", "an order has it"), used: t("사용함", "used"), expired: t("만료", "expired"),
   scheduled: t("곧 시작", "opens soon"), open: t("받기", "open"), sold_out: t("소진", "sold out"), ended: t("종료", "over") };
 
+const entries = { earn: t("적립", "earned"), use: t("사용", "spent"), return: t("환급", "back"), grant: t("지급", "granted"), revoke: t("회수", "revoked") };
+
 async function coupons() {
   const { items: events } = await session.get("/v1/events?limit=20");
   const have = async (work) => { await work(); toast(t("쿠폰을 받았습니다.", "The coupon is yours.")); await coupons(); };
@@ -145,7 +147,7 @@ async function coupons() {
     session.in && el("section", {}, el("h2", {}, t("내 쿠폰", "Mine")), mine.length ? el("table", {}, el("tbody", {}, mine.map((c) => el("tr", { class: c.state === "usable" ? "" : "dim" },
       el("td", {}, c.name, el("div.muted", {}, off(c.discount))), el("td", {}, couponStates[c.state]), el("td.muted", {}, `~ ${when(c.usable_until)}`))))) : el("p.muted", {}, t("아직 없습니다.", "None yet."))),
     points && el("section", {}, el("h2", {}, t("포인트", "Points")), el("p", {}, el("b", {}, points.spendable.toLocaleString()), points.held ? el("span.muted", {}, t(` (주문에 ${points.held.toLocaleString()})`, ` (${points.held.toLocaleString()} held by orders)`)) : ""),
-      points.items.length > 0 && el("table", {}, el("tbody", {}, points.items.map((i) => el("tr", {}, el("td.muted", {}, when(i.at)), el("td", {}, i.kind), el("td.num", {}, i.points.toLocaleString())))))));
+      points.items.length > 0 && el("table", {}, el("tbody", {}, points.items.map((i) => el("tr", {}, el("td.muted", {}, when(i.at)), el("td", {}, entries[i.kind] || i.kind), el("td.num", {}, i.points.toLocaleString())))))));
 }
 
 async function listing(query) {
