@@ -143,7 +143,7 @@ async function coupons() {
           : c.state === "scheduled" ? countdown(c.starts_at, route)
             : el("button.primary", { disabled: c.state !== "open" || c.kind === "code" || c.kind === "welcome", onclick: claim(c) }, c.state === "open" ? t("받기", "Claim") : couponStates[c.state])))))))) : el("p.muted", {}, t("진행 중인 행사가 없습니다.", "No event just now.")),
     session.in && el("section", {}, el("h2", {}, t("코드 입력", "A code?")), form([["code", t("쿠폰 코드", "Coupon code"), { maxlength: "40", autocomplete: "off" }]], t("받기", "Claim"),
-      (v) => have(() => session.send("POST", "/v1/coupons/claims", { body: { code: v.code } })))),
+      (v) => have(() => session.send("POST", "/v1/me/coupons", { body: { code: v.code } })))),
     session.in && el("section", {}, el("h2", {}, t("내 쿠폰", "Mine")), mine.length ? el("table", {}, el("tbody", {}, mine.map((c) => el("tr", { class: c.state === "usable" ? "" : "dim" },
       el("td", {}, c.name, el("div.muted", {}, off(c.discount))), el("td", {}, couponStates[c.state]), el("td.muted", {}, `~ ${when(c.usable_until)}`))))) : el("p.muted", {}, t("아직 없습니다.", "None yet."))),
     points && el("section", {}, el("h2", {}, t("포인트", "Points")), el("p", {}, el("b", {}, points.spendable.toLocaleString()), points.held ? el("span.muted", {}, t(` (주문에 ${points.held.toLocaleString()})`, ` (${points.held.toLocaleString()} held by orders)`)) : ""),

@@ -47,7 +47,7 @@ func (h *HTTP) Routes(api *web.API) {
 		},
 	}, h.claim)
 	web.Register(api, web.Operation{
-		ID: "claim-coupon-by-code", Method: http.MethodPost, Path: "/v1/coupons/claims", Tag: tag,
+		ID: "claim-coupon-by-code", Method: http.MethodPost, Path: "/v1/me/coupons", Tag: tag,
 		Summary: "Claim a coupon with a code",
 		Description: "As claiming a coupon: first come, first served, one for each account, whichever of a coupon's codes it is. Upper and " +
 			"lower case are the same.",

@@ -75,7 +75,7 @@ func TestHTTP(t *testing.T) {
 
 		s := serve(t, 1)
 		c := s.kind(app.ByCode, 1, "", "SPRING-26", "SUMMER-26")
-		const path = "/v1/coupons/claims"
+		const path = "/v1/me/coupons"
 		first := s.Do("shopper", "POST", path, `{"code":"spring-26"}`)
 		require.Equal(t, 201, first.Status)
 		require.Equal(t, c.ID.String(), first.Text("coupon_id"))
