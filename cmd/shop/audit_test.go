@@ -318,7 +318,8 @@ func quiet(t *testing.T, s *stage) bool {
 		}
 	}
 	var asked int
-	err := s.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM catalog.settlements) + (SELECT count(*) FROM accounts.point_settlements)`).Scan(&asked)
+	err := s.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM catalog.settlements) + (SELECT count(*) FROM accounts.point_settlements)
+		+ (SELECT count(*) FROM coupons.settlements) + (SELECT count(*) FROM coupons.newcomers) + (SELECT count(*) FROM accounts.tier_reviews WHERE due_at <= now())`).Scan(&asked)
 	require.NoError(t, err)
 	return asked == 0
 }
