@@ -18,7 +18,12 @@ const (
 
 // NewServer returns a server whose every phase has a limit, so that no client can hold a connection for ever.
 func NewServer(addr string, handler http.Handler) *http.Server {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // what stands before the shop ends TLS, and may keep HTTP/2
 	return &http.Server{
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100},
 		Addr:              addr,
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
