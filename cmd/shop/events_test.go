@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/platform/bus"
-	"github.com/sasapick/shop/internal/platform/stacktest"
 )
 
 // TestEventsTail watches the events of a shop that runs, from another process.
@@ -28,7 +27,7 @@ func TestEventsTail(t *testing.T) {
 	t.Run("OnRealEngines", func(t *testing.T) {
 		t.Parallel()
 		watchEvents(t, newProcess(t, map[string]string{
-			"SHOP_DEMO_PRODUCTS": "10", "SHOP_KAFKA_BROKERS": strings.Join(stacktest.Kafka(t), ","), "SHOP_DATABASE_URL": realDatabase(t),
+			"SHOP_DEMO_PRODUCTS": "10", "SHOP_KAFKA_BROKERS": strings.Join(ownKafka(t), ","), "SHOP_DATABASE_URL": realDatabase(t),
 		}))
 	})
 }

@@ -25,7 +25,7 @@ func TestPurchase(t *testing.T) {
 		t.Parallel()
 		purchase(t, newProcess(t, map[string]string{
 			"SHOP_REDIS_URL":     stacktest.Redis(t),
-			"SHOP_KAFKA_BROKERS": strings.Join(stacktest.Kafka(t), ","),
+			"SHOP_KAFKA_BROKERS": strings.Join(ownKafka(t), ","),
 			"SHOP_DATABASE_URL":  realDatabase(t),
 		}))
 	})

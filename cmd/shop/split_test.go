@@ -131,6 +131,7 @@ func (s *split) orderWith(by client, coupon any) map[string]any {
 
 // TestSplitCoupons is the shop with coupons in a process of its own.
 func TestSplitCoupons(t *testing.T) {
+	t.Parallel()
 	s := newSplit(t, "coupons")
 	jieun := s.main.signUp("jieun-" + uuid.NewString()[24:] + "@example.com")
 
@@ -309,6 +310,7 @@ func TestSplitCoupons(t *testing.T) {
 
 // TestSplitPayments is the shop with payments in a process of its own: its calls decide orders.
 func TestSplitPayments(t *testing.T) {
+	t.Parallel()
 	s := newSplit(t, "payments")
 	require.Equal(t, []string{"accounts", "catalog", "coupons", "ordering", "queue"}, s.schemas(s.mainDB))
 	require.Equal(t, []string{"payments"}, s.schemas(s.otherDB))
@@ -363,6 +365,7 @@ func TestSplitPayments(t *testing.T) {
 
 // TestSplitAccounts is the shop with accounts in a process of its own: every token is checked by what that process tells.
 func TestSplitAccounts(t *testing.T) {
+	t.Parallel()
 	s := newSplit(t, "accounts")
 	require.Equal(t, []string{"catalog", "coupons", "ordering", "payments", "queue"}, s.schemas(s.mainDB))
 	require.Equal(t, []string{"accounts"}, s.schemas(s.otherDB))
