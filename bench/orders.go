@@ -77,7 +77,7 @@ func (w *world) shut(ctx context.Context, shop *benchfx.Shop) {
 
 // place is a caller that places one order after the other, each for the next person.
 func (w *world) place(shop *benchfx.Shop, k kind, callers int) load {
-	return load{callers: callers, server: os.Getpid(), postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
+	return load{callers: callers, server: []int{os.Getpid()}, postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
 		dice := rand.New(rand.NewPCG(uint64(n), 2))
 		next := n
 		return func(ctx context.Context) error {
