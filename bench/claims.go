@@ -183,6 +183,22 @@ func (w *world) claimsInProcess(ctx context.Context, r *report, pools map[int]in
 		return err
 	}
 	defer end()
+	lock, end, missing, err := w.byLock(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if missing != "" {
+		notes = append(notes, missing)
+	}
+	script, end, missing, err := w.writtenBehind(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if missing != "" {
+		notes = append(notes, missing)
+	}
 	for _, callers := range crowds {
 		single, end, err := w.byStatement(ctx, pools[callers])
 		if err != nil {
@@ -190,6 +206,13 @@ func (w *world) claimsInProcess(ctx context.Context, r *report, pools map[int]in
 		}
 		defer end()
 		ways := []*way{ours, single, limit}
+		least := []float64{0, 15, 0.5}
+		if lock != nil {
+			ways, least = append(ways, lock), append(least, 50)
+		}
+		if script != nil {
+			ways, least = append(ways, script), append(least, 0)
+		}
 		var things []thing
 		for _, x := range ways {
 			x.tallies, x.behind = nil, nil
@@ -204,14 +227,13 @@ func (w *world) claimsInProcess(ctx context.Context, r *report, pools map[int]in
 			id: fmt.Sprintf("claims-in-process-%d", callers), title: fmt.Sprintf("Claims of one coupon, in process, %d callers", callers),
 			unit: "claims a second", series: all, notes: notes,
 		}
-		least := []float64{0, 15, 0.5}
-		if callers != 256 {
-			least = make([]float64, len(least))
+		for i, x := range ways[1:] {
+			bar := least[i+1]
+			if callers != 256 {
+				bar = 0
+			}
+			t.targets = append(t.targets, aim("the shop", x.name, all[0], all[i+1], bar))
 		}
-		t.targets = append(t.targets,
-			aim("the shop", "a statement a claim", all[0], all[1], least[1]),
-			aim("the shop", "bulk inserts", all[0], all[2], least[2]),
-		)
 		for _, x := range ways {
 			t.notes = append(t.notes, x.outcome())
 		}
