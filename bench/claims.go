@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/platform/pg"
 )
 
@@ -36,10 +34,20 @@ func measureClaims(ctx context.Context, w *world, r *report) error {
 	if err != nil {
 		return err
 	}
-	if err := w.claimsInProcess(ctx, r, pools, notes); err != nil {
+	killed, err := w.killAll(ctx, pools[doomed])
+	if err != nil {
 		return err
 	}
-	return nil
+	if err := w.claimsInProcess(ctx, r, pools, append(notes, killed...)); err != nil {
+		return err
+	}
+	if err := w.claimsOverHTTP(ctx, r, pools); err != nil {
+		return err
+	}
+	if err := w.claimsGone(ctx, r); err != nil {
+		return err
+	}
+	return w.claimsOfSeveral(ctx, r)
 }
 
 // openPool connects to the world's database, with so many connections for who measures with them.
@@ -169,15 +177,11 @@ func (w *world) searchPools(ctx context.Context) (map[int]int, []string, error) 
 
 // claimsInProcess calls the service as the HTTP layer does, and the other ways in the same process.
 func (w *world) claimsInProcess(ctx context.Context, r *report, pools map[int]int, notes []string) error {
-	shop, err := w.open(ctx, 0)
+	ours, end, err := w.byShop(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.shut(ctx, shop)
-	ours := &way{name: "the shop", rest: shop.Rest, give: func(ctx context.Context, campaign uuid.UUID) error {
-		_, err := shop.Coupons.Claim(ctx, coupons.ClaimInput{CampaignID: campaign, AccountID: uuid.New()})
-		return err
-	}}
+	defer end()
 	limit, end, err := w.inBulk(ctx)
 	if err != nil {
 		return err
@@ -305,21 +309,25 @@ func (w *world) claim(x *way, callers int, s settings) thing {
 
 // outcome says what became of all that was promised in the rounds.
 func (x *way) outcome() string {
+	says := outcome(x.name, x.tallies)
+	if len(x.behind) > 0 {
+		says += fmt.Sprintf("; when the time was up, %d that had been promised were not written yet", median(x.behind))
+	}
+	return says
+}
+
+func outcome(name string, tallies []tally) string {
 	var promised, lost, doubled int64
 	wrong := 0
-	for _, t := range x.tallies {
+	for _, t := range tallies {
 		promised, lost, doubled = promised+t.promised, lost+t.lost(), doubled+t.doubled()
 		if t.miscounted() {
 			wrong++
 		}
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: of %d claims, lost %d, doubled %d", x.name, promised, lost, doubled)
+	says := fmt.Sprintf("%s: of %d claims, lost %d, doubled %d", name, promised, lost, doubled)
 	if wrong > 0 {
-		fmt.Fprintf(&b, "; in %d of %d rounds its counter is not the number of its coupons", wrong, len(x.tallies))
+		says += fmt.Sprintf("; in %d of %d rounds its counter is not the number of its coupons", wrong, len(tallies))
 	}
-	if len(x.behind) > 0 {
-		fmt.Fprintf(&b, "; when the time was up, %d that had been promised were not written yet", median(x.behind))
-	}
-	return b.String()
+	return says
 }

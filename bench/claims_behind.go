@@ -54,13 +54,16 @@ func (w *world) writtenBehind(ctx context.Context) (*way, func(), string, error)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	b, err := newBehind(pool, address, "bench:"+w.name+":")
+	b, err := newBehind(pool, address, w.keys())
 	if err != nil {
 		pool.Close()
 		return nil, nil, "", err
 	}
 	return &way{name: "a script in Redis, written behind", rest: pool.Reset, give: b.give, drain: b.drain}, func() { b.close(); pool.Close() }, "", nil
 }
+
+// keys is how the names begin of what this world has in Redis.
+func (w *world) keys() string { return "bench:" + w.name + ":" }
 
 func newBehind(pool *pgxpool.Pool, address, prefix string) (*behind, error) {
 	client, err := redis.Open(address)

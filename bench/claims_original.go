@@ -34,6 +34,7 @@ var unlock = goredis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then re
 // what is left, writes it back less one, and inserts the coupon. The lock ends by itself after three seconds, whoever has it.
 type locked struct {
 	topic    string
+	keys     string // how those of the locks begin
 	pool     *pgxpool.Pool
 	redis    goredis.UniversalClient
 	admin    sarama.ClusterAdmin
@@ -50,7 +51,7 @@ func (w *world) byLock(ctx context.Context) (*way, func(), string, error) {
 	if address == "" || brokers == "" {
 		return nil, func() {}, "a lock in Redis with Kafka and a consumer needs SHOP_TEST_REDIS_URL and SHOP_TEST_KAFKA_BROKERS: not measured", nil
 	}
-	l := &locked{topic: w.name + ".claims"}
+	l := &locked{topic: w.name + ".claims", keys: w.keys() + "lock:"}
 	if err := l.open(ctx, w, address, strings.Split(brokers, ",")); err != nil {
 		l.close()
 		return nil, nil, "", err
@@ -157,7 +158,7 @@ func (l *locked) handle(ctx context.Context, value []byte) (err error) {
 	if err := json.Unmarshal(value, &claim); err != nil {
 		return fmt.Errorf("decode a claim: %w", err)
 	}
-	lock, mine := "bench:"+l.topic+":"+claim.CampaignID.String(), uuid.NewString()
+	lock, mine := l.keys+claim.CampaignID.String(), uuid.NewString()
 	for until := time.Now().Add(lockWait); ; {
 		had, err := l.redis.SetNX(ctx, lock, mine, lockLease).Result()
 		if err != nil {

@@ -26,12 +26,14 @@ type settings struct {
 }
 
 type cli struct {
-	Orders ordersCommand `cmd:"" help:"Orders a second, in process and over HTTP."`
-	Reads  readsCommand  `cmd:"" help:"Details of products a second, over HTTP."`
-	Claims claimsCommand `cmd:"" help:"Claims of coupons a second, beside other ways of giving them."`
-	All    allCommand    `cmd:"" help:"All of it."`
-	Shop   shopCommand   `cmd:"" hidden:"" help:"Be the shop that is measured."`
-	Bare   bareCommand   `cmd:"" hidden:"" help:"Be the bare handler that it is measured beside."`
+	Orders  ordersCommand  `cmd:"" help:"Orders a second, in process and over HTTP."`
+	Reads   readsCommand   `cmd:"" help:"Details of products a second, over HTTP."`
+	Claims  claimsCommand  `cmd:"" help:"Claims of coupons a second, beside other ways of giving them."`
+	All     allCommand     `cmd:"" help:"All of it."`
+	Shop    shopCommand    `cmd:"" hidden:"" help:"Be the shop that is measured."`
+	Gate    gateCommand    `cmd:"" hidden:"" help:"Be the bare handler that a sold-out shop is measured beside."`
+	Claimer claimerCommand `cmd:"" hidden:"" help:"Be the process that is killed."`
+	Bare    bareCommand    `cmd:"" hidden:"" help:"Be the bare handler that it is measured beside."`
 }
 
 func main() {
