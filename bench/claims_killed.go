@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,12 +16,11 @@ import (
 )
 
 const (
-	doomed      = 64                   // callers in the process that is killed
-	lifetime    = time.Second          // after which it is
-	reportEvery = 5 * time.Millisecond // how often it says what it has promised
+	doomed   = 64          // callers in the process that is killed
+	lifetime = time.Second // after which it is
 )
 
-// claimerCommand gives coupons, and says how many it has promised, until it is killed.
+// claimerCommand gives coupons until it is killed, and writes a byte for each that it has promised.
 type claimerCommand struct {
 	Database string    `required:""`
 	Folder   string    `required:"" type:"path"`
@@ -63,28 +59,23 @@ func (c claimerCommand) Run(ctx context.Context) error {
 		cancel(errors.New("nobody killed it"))
 	}()
 	fmt.Println("giving")
-	var promised atomic.Int64
 	for range doomed {
 		go func() {
-			for ctx.Err() == nil {
+			for {
 				if err := x.give(ctx, c.Campaign); err != nil {
 					cancel(err)
 					return
 				}
-				promised.Add(1)
+				_, _ = os.Stdout.Write([]byte{'.'})
 			}
 		}()
 	}
-	for {
-		if err := sleep(ctx, reportEvery); err != nil {
-			return err
-		}
-		fmt.Println(promised.Load())
-	}
+	<-ctx.Done()
+	return context.Cause(ctx)
 }
 
-// kill lets a process give coupons in one of the ways, ends it as a power cut does, and says what is missing. The last promises before
-// the end may not have been heard of, so that it may say too little of what is lost, never too much.
+// kill lets a process give coupons in one of the ways, ends it with SIGKILL, and says what is missing. Each caller may have
+// had one promise more than was heard of, so that it may say too little of what is lost, never too much.
 func (w *world) kill(ctx context.Context, name, how string, pool int) (string, error) {
 	campaign, err := w.campaign(ctx, plenty)
 	if err != nil {
@@ -106,7 +97,10 @@ func (w *world) kill(ctx context.Context, name, how string, pool int) (string, e
 		return "", err
 	}
 	heard := make(chan int64, 1)
-	go func() { heard <- lastNumber(c.output) }()
+	go func() {
+		n, _ := io.Copy(io.Discard, c.output)
+		heard <- n
+	}()
 	waited := sleep(ctx, lifetime)
 	_ = c.command.Process.Kill()
 	promised := <-heard
@@ -127,24 +121,11 @@ func (w *world) kill(ctx context.Context, name, how string, pool int) (string, e
 	return fmt.Sprintf("%s, killed after %s with %d callers: of %d claims that it had promised, lost %d, doubled %d", name, lifetime, doomed, promised, t.lost(), t.doubled()), nil
 }
 
-// lastNumber reads to the end, and returns the number on the last whole line.
-func lastNumber(from *bufio.Reader) (n int64) {
-	for {
-		line, err := from.ReadString('\n')
-		if err != nil {
-			return n
-		}
-		if said, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64); err == nil {
-			n = said
-		}
-	}
-}
-
 // untilQuiet waits until nobody is connected to the world's database: a server goes on with what it was sent by a process that is gone.
 func (w *world) untilQuiet(ctx context.Context) error {
 	for until := time.Now().Add(patience); ; {
 		var sessions int
-		err := w.admin.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'`, w.name).Scan(&sessions)
+		err := w.admin.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend' AND pid <> pg_backend_pid()`, w.name).Scan(&sessions)
 		if err != nil {
 			return fmt.Errorf("count the sessions: %w", err)
 		}
@@ -154,7 +135,7 @@ func (w *world) untilQuiet(ctx context.Context) error {
 		if time.Now().After(until) {
 			return fmt.Errorf("%d sessions are still there after %s", sessions, patience)
 		}
-		if err := sleep(ctx, reportEvery); err != nil {
+		if err := sleep(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}

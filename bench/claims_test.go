@@ -1,15 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"strings"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +17,15 @@ import (
 	"github.com/sasapick/shop/internal/platform/pgtest"
 	"github.com/sasapick/shop/internal/platform/stacktest"
 )
+
+// TestMain lets a test start this program as the process that is killed.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "claimer" {
+		main()
+		return
+	}
+	pgtest.Main(m)
+}
 
 func setup(t *testing.T, quantity int64) (w *world, campaign uuid.UUID) {
 	t.Helper()
@@ -145,11 +154,24 @@ func TestTally(t *testing.T) {
 	require.Zero(t, tally{promised: 1, rows: 2, accounts: 2, counted: 2}.lost()) // an answer that was lost is no coupon that was
 }
 
-func TestLastNumber(t *testing.T) {
+func TestKill(t *testing.T) {
 	t.Parallel()
 
-	require.EqualValues(t, 12, lastNumber(bufio.NewReader(strings.NewReader("3\n12\n13"))), "half a line says nothing")
-	require.Zero(t, lastNumber(bufio.NewReader(strings.NewReader(""))))
+	for _, how := range []string{"shop", "statement"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+
+			w, _ := setup(t, 1)
+			admin, err := pgx.Connect(t.Context(), w.url)
+			require.NoError(t, err)
+			defer func() { _ = admin.Close(context.WithoutCancel(t.Context())) }()
+			w.name = admin.Config().Database
+			w.admin = admin
+			says, err := w.kill(t.Context(), "it", how, 4)
+			require.NoError(t, err)
+			require.Regexp(t, `of [1-9]\d* claims that it had promised, lost 0, doubled 0$`, says)
+		})
+	}
 }
 
 // TestTurns: whoever holds a coupon and whoever is too late come by turns, and each of them comes.
