@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -46,15 +45,14 @@ type behind struct {
 
 // writtenBehind is the way of a script in Redis; nil, and why, where there is none.
 func (w *world) writtenBehind(ctx context.Context) (*way, func(), string, error) {
-	address := os.Getenv("SHOP_TEST_REDIS_URL")
-	if address == "" {
-		return nil, func() {}, "a script in Redis, written behind, needs SHOP_TEST_REDIS_URL: not measured", nil
+	if w.settings.Redis == "" {
+		return nil, func() {}, "a script in Redis, written behind: not measured, for want of a Redis", nil
 	}
 	pool, err := w.openPool(ctx, 1)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	b, err := newBehind(pool, address, w.keys())
+	b, err := newBehind(pool, w.settings.Redis, w.keys())
 	if err != nil {
 		pool.Close()
 		return nil, nil, "", err

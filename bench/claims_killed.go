@@ -28,13 +28,14 @@ type claimerCommand struct {
 	Campaign uuid.UUID `required:""`
 	Way      string    `required:"" enum:"shop,statement,script"`
 	Pool     int       `default:"8"`
+	Redis    string
 }
 
 // Run gives until something fails or the input ends.
 func (c claimerCommand) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w := &world{url: c.Database, folder: c.Folder, name: c.World}
+	w := &world{url: c.Database, folder: c.Folder, name: c.World, settings: settings{Redis: c.Redis}}
 	var x *way
 	var end func()
 	var missing string
@@ -81,8 +82,8 @@ func (w *world) kill(ctx context.Context, name, how string, pool int) (string, e
 	if err != nil {
 		return "", err
 	}
-	if address := os.Getenv("SHOP_TEST_REDIS_URL"); how == "script" && address != "" {
-		client, err := redis.Open(address)
+	if how == "script" {
+		client, err := redis.Open(w.settings.Redis)
 		if err != nil {
 			return "", err
 		}
@@ -92,7 +93,7 @@ func (w *world) kill(ctx context.Context, name, how string, pool int) (string, e
 		}()
 	}
 	c, err := startChild(ctx, "claimer", "--database", w.url, "--folder", w.folder, "--world", w.name, "--campaign", campaign.String(),
-		"--way", how, "--pool", strconv.Itoa(pool))
+		"--way", how, "--pool", strconv.Itoa(pool), "--redis", w.settings.Redis)
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +145,7 @@ func (w *world) untilQuiet(ctx context.Context) error {
 // killAll does it to the shop, to the single statement, and to what writes behind, where it can.
 func (w *world) killAll(ctx context.Context, pool int) ([]string, error) {
 	ways := [][2]string{{"the shop", "shop"}, {"a statement a claim", "statement"}}
-	if os.Getenv("SHOP_TEST_REDIS_URL") != "" {
+	if w.settings.Redis != "" {
 		ways = append(ways, [2]string{"a script in Redis, written behind", "script"})
 	}
 	var notes []string

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,38 +45,37 @@ type locked struct {
 
 // byLock is the way of a lock in Redis and a topic with one partition; nil, and why, where one of the two is not there.
 func (w *world) byLock(ctx context.Context) (*way, func(), string, error) {
-	address, brokers := os.Getenv("SHOP_TEST_REDIS_URL"), os.Getenv("SHOP_TEST_KAFKA_BROKERS")
-	if address == "" || brokers == "" {
-		return nil, func() {}, "a lock in Redis with Kafka and a consumer needs SHOP_TEST_REDIS_URL and SHOP_TEST_KAFKA_BROKERS: not measured", nil
+	if w.settings.Redis == "" || len(w.settings.Kafka) == 0 {
+		return nil, func() {}, "a lock in Redis, Kafka and a consumer: not measured, for want of a Redis or a Kafka", nil
 	}
 	l := &locked{topic: w.name + ".claims", keys: w.keys() + "lock:"}
-	if err := l.open(ctx, w, address, strings.Split(brokers, ",")); err != nil {
+	if err := l.open(ctx, w); err != nil {
 		l.close()
 		return nil, nil, "", err
 	}
 	return &way{name: "a lock in Redis, Kafka and a consumer", rest: l.pool.Reset, give: l.give}, l.close, "", nil
 }
 
-func (l *locked) open(ctx context.Context, w *world, address string, brokers []string) (err error) {
+func (l *locked) open(ctx context.Context, w *world) (err error) {
 	if l.pool, err = w.openPool(ctx, 2); err != nil {
 		return err
 	}
-	if l.redis, err = redis.Open(address); err != nil {
+	if l.redis, err = redis.Open(w.settings.Redis); err != nil {
 		return err
 	}
 	c := sarama.NewConfig()
 	c.Version, c.ClientID = sarama.V4_1_2_0, "bench"
 	c.Producer.RequiredAcks = sarama.WaitForAll
-	if l.admin, err = sarama.NewClusterAdmin(brokers, c); err != nil {
+	if l.admin, err = sarama.NewClusterAdmin(w.settings.Kafka, c); err != nil {
 		return fmt.Errorf("reach Kafka: %w", err)
 	}
 	if err := l.admin.CreateTopic(l.topic, &sarama.TopicDetail{NumPartitions: 1, ReplicationFactor: 1}, false); err != nil {
 		return fmt.Errorf("make a topic: %w", err)
 	}
-	if l.producer, err = sarama.NewAsyncProducer(brokers, c); err != nil {
+	if l.producer, err = sarama.NewAsyncProducer(w.settings.Kafka, c); err != nil {
 		return fmt.Errorf("produce: %w", err)
 	}
-	if l.consumer, err = sarama.NewConsumer(brokers, c); err != nil {
+	if l.consumer, err = sarama.NewConsumer(w.settings.Kafka, c); err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
 	if l.claims, err = l.consumer.ConsumePartition(l.topic, 0, sarama.OffsetOldest); err != nil {

@@ -44,13 +44,12 @@ func TestWays(t *testing.T) {
 		"Statement": func(t *testing.T, w *world) (*way, func(), error) { return w.byStatement(t.Context(), 4) },
 		"Bulk":      func(t *testing.T, w *world) (*way, func(), error) { return w.inBulk(t.Context()) },
 		"Lock": func(t *testing.T, w *world) (*way, func(), error) {
-			stacktest.Redis(t)
-			stacktest.Kafka(t)
+			w.settings.Redis, w.settings.Kafka = stacktest.Redis(t), stacktest.Kafka(t)
 			x, end, _, err := w.byLock(t.Context())
 			return x, end, err
 		},
 		"Script": func(t *testing.T, w *world) (*way, func(), error) {
-			stacktest.Redis(t)
+			w.settings.Redis = stacktest.Redis(t)
 			x, end, _, err := w.writtenBehind(t.Context())
 			return x, end, err
 		},

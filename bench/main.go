@@ -20,6 +20,8 @@ type settings struct {
 	Run      time.Duration `default:"2s" help:"How long one measurement takes."`
 	Warm     time.Duration `default:"500ms" help:"How long it runs before it counts."`
 	Database string        `env:"SHOP_TEST_DATABASE_URL" help:"A PostgreSQL server, with fsync, whose user may make databases. Empty: one of its own, in a folder of its own."`
+	Redis    string        `env:"SHOP_TEST_REDIS_URL" help:"A Redis, for the ways of claiming coupons that need one. Empty: they are not measured."`
+	Kafka    []string      `env:"SHOP_TEST_KAFKA_BROKERS" help:"A Kafka, for the way of claiming coupons that needs one. Empty: it is not measured."`
 	Out      string        `default:"docs/benchmarks" type:"path" help:"Folder of the charts; the tables go into the file of its name that ends in .md."`
 	Limit    time.Duration `default:"30m" help:"After which it gives up."`
 	Profile  string        `type:"path" help:"Folder for CPU profiles of what is measured; one round is enough then."`
