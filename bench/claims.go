@@ -141,7 +141,7 @@ func (w *world) searchPools(ctx context.Context) (map[int]int, []string, error) 
 		return nil, nil, err
 	}
 	short := w.settings
-	short.Run, short.Warm = w.settings.Run/2, w.settings.Warm/2
+	short.Run, short.Warm, short.Profile = w.settings.Run/2, w.settings.Warm/2, ""
 	found, rates, tried := map[int]int{}, map[int]float64{}, map[int]string{}
 	var notes []string
 	for _, conns := range []int{4, 8, 16, 32} {
@@ -167,6 +167,9 @@ func (w *world) searchPools(ctx context.Context) (map[int]int, []string, error) 
 		end()
 	}
 	for _, callers := range crowds {
+		if found[callers] == 0 {
+			return nil, nil, fmt.Errorf("the server has %d connections to spare: too few for the single statement", room)
+		}
 		notes = append(notes, fmt.Sprintf("the single statement, %d callers, claims a second by the size of its pool:%s", callers, tried[callers]))
 	}
 	for _, note := range notes {
@@ -327,7 +330,7 @@ func outcome(name string, tallies []tally) string {
 	}
 	says := fmt.Sprintf("%s: of %d claims, lost %d, doubled %d", name, promised, lost, doubled)
 	if wrong > 0 {
-		says += fmt.Sprintf("; in %d of %d rounds its counter is not the number of its coupons", wrong, len(tallies))
+		says += fmt.Sprintf("; in %d of %d campaigns the counter is not the number of its coupons", wrong, len(tallies))
 	}
 	return says
 }

@@ -156,16 +156,15 @@ func (w *world) claimServed(s *served, callers int) thing {
 		if err := profiled(); err != nil {
 			return found, err
 		}
-		var all tally
 		for i, campaign := range campaigns {
 			t, err := w.tally(ctx, campaign, promised(i))
 			if err != nil {
 				return found, err
 			}
-			all.promised, all.rows = all.promised+t.promised, all.rows+t.rows
-			all.accounts, all.counted = all.accounts+t.accounts, all.counted+t.counted
+			if t != (tally{}) {
+				s.tallies = append(s.tallies, t)
+			}
 		}
-		s.tallies = append(s.tallies, all)
 		return found, nil
 	}}
 }

@@ -149,7 +149,7 @@ func TestTally(t *testing.T) {
 	require.EqualValues(t, 2, got.lost())
 	require.EqualValues(t, 2, got.doubled())
 	require.True(t, got.miscounted())
-	require.Equal(t, "a way: of 5 claims, lost 2, doubled 2; in 1 of 1 rounds its counter is not the number of its coupons", outcome("a way", []tally{got}))
+	require.Equal(t, "a way: of 5 claims, lost 2, doubled 2; in 1 of 1 campaigns the counter is not the number of its coupons", outcome("a way", []tally{got}))
 	require.Zero(t, tally{promised: 1, rows: 2, accounts: 2, counted: 2}.lost()) // an answer that was lost is no coupon that was
 }
 
