@@ -16,7 +16,7 @@ test: ## All tests; those of real engines run where SHOP_TEST_DATABASE_URL, _RED
 	go test ./...
 
 .PHONY: bench
-bench: ## Orders and reads a second on SHOP_TEST_DATABASE_URL, into docs/benchmarks.md
+bench: ## Orders, reads and claims a second on SHOP_TEST_DATABASE_URL, into docs/benchmarks.md
 	go run ./bench all
 
 .PHONY: crash

@@ -17,8 +17,9 @@ import (
 type child struct {
 	command *exec.Cmd
 	input   io.Closer
-	address string // where it answers
-	private string // of its profiles
+	output  *bufio.Reader // after the first line
+	address string        // where it answers
+	private string        // of its profiles
 }
 
 // startChild runs this program again as something else. It says where it listens on its first line, and ends when its input does, so that
@@ -42,7 +43,8 @@ func startChild(ctx context.Context, arguments ...string) (*child, error) {
 	if err := c.command.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", arguments[0], err)
 	}
-	line, err := bufio.NewReader(output).ReadString('\n')
+	c.output = bufio.NewReader(output)
+	line, err := c.output.ReadString('\n')
 	if err != nil {
 		c.stop()
 		return nil, fmt.Errorf("start %s: it ended", arguments[0])

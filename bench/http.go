@@ -67,7 +67,7 @@ func (w *world) overHTTP(k kind, callers, flights int) thing {
 
 // post is a connection over which one order after the other is placed, each by the next person.
 func (w *world) post(shop *child, k kind, callers int) load {
-	return load{callers: callers, server: shop.pid(), postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
+	return load{callers: callers, server: []int{shop.pid()}, postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
 		conn, err := dial(shop.address)
 		if err != nil {
 			return nil, nil, err

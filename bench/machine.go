@@ -21,12 +21,14 @@ type used struct{ process, postgres time.Duration }
 // tick is the unit of /proc/<pid>/stat on every Linux that there is.
 const tick = 10 * time.Millisecond
 
-// cpuOf says how much CPU a process has used, and a PostgreSQL with all its sessions; zeros where there is no /proc. A session that has
+// cpuOf says how much CPU some processes have used, and a PostgreSQL with all its sessions; zeros where there is no /proc. A session that has
 // ended is among its parent's children.
-func cpuOf(pid, postmaster int) used {
+func cpuOf(pids []int, postmaster int) used {
 	var u used
-	own, _ := stat(pid)
-	u.process = own.used
+	for _, pid := range pids {
+		own, _ := stat(pid)
+		u.process += own.used
+	}
 	if postmaster == 0 {
 		return u
 	}

@@ -1,5 +1,5 @@
 // Command bench measures how fast the shop is, on a real PostgreSQL that waits for its disk: orders beside the same code with one
-// transaction per step, and reads beside a bare handler that writes the same bytes.
+// transaction per step, reads beside a bare handler that writes the same bytes, and claims of coupons beside other ways of giving them.
 //
 // What is compared takes turns, and of the rounds the median counts: a machine that is shared, or throttled, slows both.
 package main
@@ -20,17 +20,22 @@ type settings struct {
 	Run      time.Duration `default:"2s" help:"How long one measurement takes."`
 	Warm     time.Duration `default:"500ms" help:"How long it runs before it counts."`
 	Database string        `env:"SHOP_TEST_DATABASE_URL" help:"A PostgreSQL server, with fsync, whose user may make databases. Empty: one of its own, in a folder of its own."`
+	Redis    string        `env:"SHOP_TEST_REDIS_URL" help:"A Redis, for the ways of claiming coupons that need one. Empty: they are not measured."`
+	Kafka    []string      `env:"SHOP_TEST_KAFKA_BROKERS" help:"A Kafka, for the way of claiming coupons that needs one. Empty: it is not measured."`
 	Out      string        `default:"docs/benchmarks" type:"path" help:"Folder of the charts; the tables go into the file of its name that ends in .md."`
-	Limit    time.Duration `default:"12m" help:"After which it gives up."`
+	Limit    time.Duration `default:"30m" help:"After which it gives up."`
 	Profile  string        `type:"path" help:"Folder for CPU profiles of what is measured; one round is enough then."`
 }
 
 type cli struct {
-	Orders ordersCommand `cmd:"" help:"Orders a second, in process and over HTTP."`
-	Reads  readsCommand  `cmd:"" help:"Details of products a second, over HTTP."`
-	All    allCommand    `cmd:"" help:"Both."`
-	Shop   shopCommand   `cmd:"" hidden:"" help:"Be the shop that is measured."`
-	Bare   bareCommand   `cmd:"" hidden:"" help:"Be the bare handler that it is measured beside."`
+	Orders  ordersCommand  `cmd:"" help:"Orders a second, in process and over HTTP."`
+	Reads   readsCommand   `cmd:"" help:"Details of products a second, over HTTP."`
+	Claims  claimsCommand  `cmd:"" help:"Claims of coupons a second, beside other ways of giving them."`
+	All     allCommand     `cmd:"" help:"All of it."`
+	Shop    shopCommand    `cmd:"" hidden:"" help:"Be the shop that is measured."`
+	Gate    gateCommand    `cmd:"" hidden:"" help:"Be the bare handler that a sold-out shop is measured beside."`
+	Claimer claimerCommand `cmd:"" hidden:"" help:"Be the process that is killed."`
+	Bare    bareCommand    `cmd:"" hidden:"" help:"Be the bare handler that it is measured beside."`
 }
 
 func main() {
@@ -55,11 +60,16 @@ type readsCommand struct{ settings }
 // Run measures reads.
 func (c readsCommand) Run(ctx context.Context) error { return run(ctx, c.settings, measureReads) }
 
+type claimsCommand struct{ settings }
+
+// Run measures claims.
+func (c claimsCommand) Run(ctx context.Context) error { return run(ctx, c.settings, measureClaims) }
+
 type allCommand struct{ settings }
 
 // Run measures everything.
 func (c allCommand) Run(ctx context.Context) error {
-	return run(ctx, c.settings, measureOrders, measureReads)
+	return run(ctx, c.settings, measureOrders, measureReads, measureClaims)
 }
 
 // part measures something and adds what it found to the report.

@@ -15,7 +15,7 @@ import (
 type sample struct {
 	rate           float64 // answers a second
 	p50, p99, p999 time.Duration
-	serverMicros   float64 // CPU of the process that answers, for each answer
+	serverMicros   float64 // CPU of the processes that answer, for each answer
 	postgresMicros float64 // CPU of PostgreSQL, for each answer
 	failed         int
 	failure        error // the first
@@ -24,8 +24,9 @@ type sample struct {
 // load is what the callers of a measurement do: each calls its own function again and again, as soon as the last call is answered.
 type load struct {
 	callers    int
-	server     int // the process that answers
-	postmaster int // of PostgreSQL; 0: it is elsewhere
+	server     []int // the processes that answer
+	postmaster int   // of PostgreSQL; 0: it is elsewhere
+	each       int   // answers that one call counts for; 0: 1
 	caller     func(n int) (one func(ctx context.Context) error, end func(), err error)
 }
 
@@ -107,9 +108,10 @@ func (l load) measure(ctx context.Context, s settings) (sample, error) {
 		return sample{}, fmt.Errorf("nothing was answered: %w", cmp.Or(result.failure, errors.New("no caller came back in time")))
 	}
 	slices.Sort(all)
-	result.rate = float64(len(all)) / took.Seconds()
+	each := max(1, l.each)
+	result.rate = float64(len(all)*each) / took.Seconds()
 	result.p50, result.p99, result.p999 = quantile(all, 0.5), quantile(all, 0.99), quantile(all, 0.999)
-	answers := float64(len(all) + result.failed)
+	answers := float64(len(all)*each + result.failed)
 	result.serverMicros = float64(after.process-before.process) / float64(time.Microsecond) / answers
 	result.postgresMicros = float64(after.postgres-before.postgres) / float64(time.Microsecond) / answers
 	return result, nil

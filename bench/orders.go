@@ -77,7 +77,7 @@ func (w *world) shut(ctx context.Context, shop *benchfx.Shop) {
 
 // place is a caller that places one order after the other, each for the next person.
 func (w *world) place(shop *benchfx.Shop, k kind, callers int) load {
-	return load{callers: callers, server: os.Getpid(), postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
+	return load{callers: callers, server: []int{os.Getpid()}, postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
 		dice := rand.New(rand.NewPCG(uint64(n), 2))
 		next := n
 		return func(ctx context.Context) error {
@@ -108,7 +108,7 @@ func (w *world) search(ctx context.Context) (best, []string, error) {
 	tried := map[string]string{}
 	var notes []string
 	for _, flights := range []int{4, 8, 16, 32, 64} {
-		if need := modulesOfAnOrder * (flights + spare); need > room {
+		if need := poolsOfAnOrder*(flights+spare) + othersOfAShop; need > room {
 			notes = append(notes, fmt.Sprintf("%d flights of one at once would need %d connections, and the server has %d to spare: not tried", flights, need, room))
 			continue
 		}
@@ -144,8 +144,12 @@ func (w *world) search(ctx context.Context) (best, []string, error) {
 	return found, notes, nil
 }
 
-// modulesOfAnOrder is how many modules open connections for an order.
-const modulesOfAnOrder = 4
+// Flights of orders fill the pools of ordering and payments, and of catalog that for its flights. The other pools, catalog's own and
+// those of the platform and the other modules among them, keep a connection or two each, whatever the flights.
+const (
+	poolsOfAnOrder = 3
+	othersOfAShop  = 8
+)
 
 // room is how many connections the server has left, beside those of the shop that rests.
 func (w *world) room(ctx context.Context) (n int, err error) {

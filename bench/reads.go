@@ -43,7 +43,7 @@ func measureReads(ctx context.Context, w *world, r *report) error {
 		requests[i] = get(productPath + g.id.String())
 	}
 	read := func(name string, server *child, among [][]byte) thing {
-		l := load{callers: readers, server: server.pid(), postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
+		l := load{callers: readers, server: []int{server.pid()}, postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
 			conn, err := dial(server.address)
 			if err != nil {
 				return nil, nil, err
@@ -81,11 +81,11 @@ func measureReads(ctx context.Context, w *world, r *report) error {
 
 // atRest says what the shop takes when nobody asks it anything: its relay, its consumers and its jobs look for work.
 func (w *world) atRest(ctx context.Context, shop *child) (string, error) {
-	before := cpuOf(shop.pid(), w.postmaster)
+	before := cpuOf([]int{shop.pid()}, w.postmaster)
 	if err := sleep(ctx, w.settings.Run); err != nil {
 		return "", err
 	}
-	after := cpuOf(shop.pid(), w.postmaster)
+	after := cpuOf([]int{shop.pid()}, w.postmaster)
 	share := func(d time.Duration) float64 { return 100 * d.Seconds() / w.settings.Run.Seconds() }
 	note := fmt.Sprintf("at rest the shop takes %.1f %% of a core, and PostgreSQL %.1f %%", share(after.process-before.process), share(after.postgres-before.postgres))
 	fmt.Println("  " + note)

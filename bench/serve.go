@@ -43,12 +43,13 @@ func shopConfig(database, folder string, conns int32) (config.Config, error) {
 
 // shopCommand is the shop, as cmd/shop serves it, with its log in a file.
 type shopCommand struct {
-	Database string `required:""`
-	Folder   string `required:"" type:"path"`
-	Log      string `required:"" type:"path"`
-	Shards   int
-	MaxBatch int
-	Conns    int32
+	Database  string `required:""`
+	Folder    string `required:"" type:"path"`
+	Log       string `required:"" type:"path"`
+	Shards    int
+	MaxBatch  int
+	Conns     int32
+	Statement int // connections for claims of one statement, which then have a route
 }
 
 // Run serves until the input ends.
@@ -66,6 +67,14 @@ func (s shopCommand) Run(ctx context.Context) error {
 	shop, err := benchfx.Open(ctx, c, log, benchfx.Options{Flights: batch.Limits{Shards: s.Shards, MaxBatch: s.MaxBatch}, Workers: true})
 	if err != nil {
 		return err
+	}
+	if s.Statement > 0 {
+		pool, err := (&world{url: s.Database}).openPool(ctx, s.Statement)
+		if err != nil {
+			return errors.Join(err, shop.Close(ctx))
+		}
+		defer pool.Close()
+		statements{pool}.routes(shop.API)
 	}
 	err = serve(ctx, shop.API.Handler())
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)

@@ -38,6 +38,8 @@ type world struct {
 	url        string
 	goods      []good
 	people     []person
+	key        ed25519.PrivateKey // that signs their tokens
+	keyID      string
 }
 
 type good struct {
@@ -159,17 +161,17 @@ func (w *world) register(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("make a key: %w", err)
 	}
-	kid := uuid.NewString()
+	w.key, w.keyID = private, uuid.NewString()
 	if _, err := conn.Exec(ctx, `INSERT INTO accounts.signing_keys (generation, kid, seed, created_at, active_from) VALUES (1, $1, $2, $3, $3)`,
-		kid, private.Seed(), now.Add(-time.Minute)); err != nil {
+		w.keyID, w.key.Seed(), now.Add(-time.Minute)); err != nil {
 		return fmt.Errorf("keep the key: %w", err)
 	}
 	w.people = make([]person, shoppers)
 	accounts, addresses := make([][]any, shoppers), make([][]any, shoppers)
 	for i := range w.people {
 		p := person{id: uuid.Must(uuid.NewV7()), address: uuid.Must(uuid.NewV7())}
-		if p.token, err = auth.Sign(private, kid, auth.Principal{AccountID: p.id, SessionID: uuid.New(), Role: auth.Shopper}, now, 24*time.Hour); err != nil {
-			return fmt.Errorf("sign a token: %w", err)
+		if p.token, err = w.sign(p.id, now); err != nil {
+			return err
 		}
 		w.people[i] = p
 		accounts[i] = []any{[16]byte(p.id), 1, fmt.Sprintf("shopper-%d@example.com", i), "김지은", "$argon2id$none", "shopper", "active", now, now, now}
@@ -188,6 +190,15 @@ func (w *world) register(ctx context.Context, conn *pgx.Conn) error {
 		}
 	}
 	return nil
+}
+
+// sign makes a token for a session of its own.
+func (w *world) sign(account uuid.UUID, now time.Time) (string, error) {
+	token, err := auth.Sign(w.key, w.keyID, auth.Principal{AccountID: account, SessionID: uuid.New(), Role: auth.Shopper}, now, 24*time.Hour)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	return token, nil
 }
 
 // forget empties the outboxes, so that nobody publishes what another measurement left.

@@ -44,6 +44,7 @@ type Options struct {
 // Shop is a shop that runs in this process.
 type Shop struct {
 	Orders    *orderingbench.Orders
+	Coupons   coupons.Service
 	API       *web.API
 	Databases *pg.Databases
 
@@ -57,7 +58,7 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger, o Options) (*S
 		fx.NopLogger,
 		fx.Supply(c, log, o.Flights, platformfx.Version("bench")),
 		platformfx.Module, accountsfx.Module, catalogfx.Module, paymentsfx.Module, couponsfx.Module, queuefx.Module, orders,
-		fx.Populate(&s.Orders, &s.API, &s.Databases),
+		fx.Populate(&s.Orders, &s.Coupons, &s.API, &s.Databases),
 	}
 	if o.Workers {
 		options = append(options, platformfx.Workers(events()), fx.Invoke(func(api *web.API, orders *orderingbench.Orders) {
