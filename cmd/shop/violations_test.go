@@ -93,10 +93,10 @@ var violations = map[string]string{
 
 // aDrop sets a piece of a product apart, as it should be.
 const aDrop = `
-	CREATE TABLE public.planted AS SELECT gen_random_uuid() AS id, id AS product_id FROM catalog.pools WHERE on_hand > reserved LIMIT 1;
+	CREATE TABLE public.planted AS SELECT gen_random_uuid() AS id, id AS product_id FROM catalog.pools WHERE on_hand > reserved AND drop_id IS NULL LIMIT 1;
 	UPDATE catalog.pools SET on_hand = on_hand - 1 WHERE id = (SELECT product_id FROM public.planted);
 	INSERT INTO catalog.pools (id, product_id, drop_id, on_hand) SELECT id, product_id, id, 1 FROM public.planted;
-	INSERT INTO catalog.drops (id, product_id, quantity, starts_at, ends_at) SELECT id, product_id, 1, now(), 'infinity' FROM public.planted;
+	INSERT INTO catalog.drops (id, product_id, quantity, starts_at, ends_at, revision) SELECT id, product_id, 1, now(), 'infinity', 1 FROM public.planted;
 	INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, drop_id, at)
 	SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7000800000000000000' || n)::uuid,
 	       CASE n WHEN 0 THEN id ELSE product_id END, 'set_aside', 1 - 2 * n, id, now() FROM public.planted, generate_series(0, 1) n;`

@@ -13,6 +13,7 @@ CREATE TABLE catalog.drops (
     starts_at  timestamptz NOT NULL,
     ends_at    timestamptz NOT NULL,
     closed     boolean     NOT NULL DEFAULT false,
+    revision   bigint      NOT NULL CHECK (revision > 0), -- of the settings: whoever is slow does not put old ones over new ones
     CHECK (starts_at < ends_at),
     CHECK (0 <= returned AND returned <= quantity AND (closed OR returned = 0))
 );

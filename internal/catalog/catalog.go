@@ -34,7 +34,8 @@ type Stock interface {
 // Drops sets stock apart for pre-orders, so that nothing else can sell it. Every call can be repeated.
 type Drops interface {
 	// SetDrop makes a drop, or changes it to what in says: the pieces come out of what the product has left, or go back to it. Faults:
-	// ErrNoProduct, ErrOutOfStock (not that many are left), ErrDropBelowTaken (orders have more of it), ErrDropClosed, ErrBadDrop.
+	// ErrNoProduct, ErrOutOfStock (not that many are left), ErrDropBelowTaken (orders have more of it), ErrDropClosed,
+	// ErrDropStale (somebody else has changed it since), ErrBadDrop.
 	SetDrop(ctx context.Context, in SetDropInput) (Drop, error)
 	// CloseDrop ends a drop for good: what it has left goes back to the product, and so does what orders give back later.
 	CloseDrop(ctx context.Context, in CloseDropInput) (Drop, error)
@@ -49,6 +50,7 @@ type SetDropInput struct {
 	Quantity  int64     `json:"quantity"`   // pieces in all: those that are left, held and sold
 	StartsAt  time.Time `json:"starts_at"`
 	EndsAt    time.Time `json:"ends_at"`
+	Revision  int64     `json:"revision"` // of these settings, from 1: older ones than a drop has are refused, and so are others of the same
 }
 
 // CloseDropInput is the argument of CloseDrop.
@@ -77,6 +79,7 @@ type Drop struct {
 	StartsAt  time.Time `json:"starts_at"`
 	EndsAt    time.Time `json:"ends_at"`
 	Closed    bool      `json:"closed"`
+	Revision  int64     `json:"revision"`
 }
 
 // OffersInput names at most 200 products.
@@ -181,6 +184,7 @@ var (
 	ErrNoDrop              = fault.New(fault.NotFound, "catalog.no_drop", "there is no such drop")
 	ErrDropNotOpen         = fault.New(fault.Conflict, "catalog.drop_not_open", "the drop is not open at the moment")
 	ErrDropClosed          = fault.New(fault.Conflict, "catalog.drop_closed", "the drop has been closed")
+	ErrDropStale           = fault.New(fault.Conflict, "catalog.drop_stale", "the drop has been changed by somebody else meanwhile")
 	ErrDropBelowTaken      = fault.New(fault.Conflict, "catalog.drop_below_taken", "a drop cannot have fewer pieces than orders have of it")
 	ErrBadDrop             = fault.New(fault.Invalid, "catalog.bad_drop", "a drop has at least one piece, and ends after it starts")
 	ErrTooManyDrops        = fault.New(fault.Invalid, "catalog.too_many_drops", "at most 200 drops can be asked for at once")

@@ -130,6 +130,7 @@ var (
 	ErrTier          = fault.New(fault.Conflict, "coupons.tier", "the coupon is for customers of a higher tier")
 	ErrCodeNeeded    = fault.New(fault.Conflict, "coupons.code_needed", "the coupon is had with a code only")
 	ErrWelcomeOnly   = fault.New(fault.Conflict, "coupons.welcome_only", "the coupon is given to new customers only")
+	ErrTooManyCodes  = fault.New(fault.Throttled, "coupons.too_many_codes", "too many codes that there are not; wait before the next one")
 	ErrNoCode        = fault.New(fault.NotFound, "coupons.no_code", "there is no such code")
 	ErrNoEvent       = fault.New(fault.NotFound, "coupons.no_event", "there is no such promotion event")
 	ErrNoCoupon      = fault.New(fault.NotFound, "coupons.not_held", "the account holds no such coupon")

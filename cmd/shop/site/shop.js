@@ -97,7 +97,7 @@ async function drop(id) {
   const addresses = session.in ? (await session.get("/v1/me/addresses")).items : [];
   const quantity = el("input", { type: "number", value: "1", min: "1", max: String(d.per_customer), "aria-label": t("수량", "Quantity") });
   const choose = el("select", { "aria-label": t("배송지", "Address") }, addresses.map((a) => el("option", { value: a.id, selected: a.is_default }, `${a.alias} · ${a.recipient} · ${a.line1}`)));
-  const orderKey = key(); // one click or ten: one order
+  let orderKey = key(); // one click or ten: one order
   const buy = el("button.primary", { type: "submit", disabled: d.state !== "open" }, d.state === "open" ? t("바로 주문", "Order now") : openings[d.state]);
   show(el("article.product", {}, tile(p), el("div", {},
     el("p", {}, el(`span.state.${d.state}`, {}, openings[d.state])), el("h1", {}, d.title), el("p", {}, el("a", { href: `#/products/${p.id}` }, p.name)),
@@ -113,6 +113,9 @@ async function drop(id) {
         try {
           const { body } = await session.send("POST", `/v1/preorders/${id}/orders`, { headers: { "Idempotency-Key": orderKey }, body: { quantity: Number(quantity.value), address_id: choose.value } });
           body.payment ? pay(body) : go(`/orders/${body.id}`);
+        } catch (e) {
+          orderKey = renewed(e, orderKey);
+          throw e;
         } finally { buy.disabled = d.state !== "open"; }
       }) }, quantity, choose, buy),
     el("p.muted", {}, t("5분 안에 결제해야 합니다. 가상계좌로는 결제할 수 없습니다.", "To be paid within five minutes, and not by bank transfer.")))));
@@ -211,10 +214,10 @@ async function cart() {
   if (!items.length) { show(el("h1", {}, t("장바구니", "Cart")), el("p", {}, t("비어 있습니다.", "It is empty."), " ", el("a", { href: "#/" }, t("둘러보기", "Have a look")))); return; }
   const { body: quote } = await session.send("POST", "/v1/cart/quote");
   const { items: addresses } = await session.get("/v1/me/addresses");
-  const orderKey = key(); // one click or ten: one order
+  let orderKey = key(); // one click or ten: one order
   const buyable = items.filter((i) => i.buyable);
   const points = el("input", { type: "number", value: "0", min: "0", max: String(Math.min(quote.points, quote.total_won)), "aria-label": t("포인트", "Points") });
-  const order = guard(async (address) => {
+  const order = async (address) => {
     const { body } = await session.send("POST", "/v1/orders", {
       headers: { "Idempotency-Key": orderKey },
       body: {
@@ -223,7 +226,8 @@ async function cart() {
       },
     });
     body.payment ? pay(body) : go(`/orders/${body.id}`);
-  });
+  };
+  const tryOrder = (address) => order(address).catch((e) => { orderKey = renewed(e, orderKey); fail(e); });
   const choose = el("select", { "aria-label": t("배송지", "Address") }, addresses.map((a) => el("option", { value: a.id, selected: a.is_default }, `${a.alias} · ${a.recipient} · ${a.line1}`)));
   show(el("h1", {}, t("장바구니", "Cart")),
     el("table", {}, el("tbody", {}, items.map((i) => el("tr", { class: i.buyable ? "" : "dim" },
@@ -237,7 +241,7 @@ async function cart() {
       quote.points > 0 && [el("dt", {}, t(`포인트 (보유 ${quote.points.toLocaleString()})`, `Points (you have ${quote.points.toLocaleString()})`)), el("dd", {}, points)],
       el("dt", {}, t("합계", "Total")), el("dd", {}, el("b", {}, won(quote.total_won)))),
     addresses.length
-      ? el("div.row", {}, choose, el("button.primary", { disabled: !buyable.length, onclick: (e) => { e.target.disabled = true; order(choose.value).finally(() => { e.target.disabled = false; }); } }, t("주문하기", "Order")))
+      ? el("div.row", {}, choose, el("button.primary", { disabled: !buyable.length, onclick: (e) => { e.target.disabled = true; tryOrder(choose.value).finally(() => { e.target.disabled = false; }); } }, t("주문하기", "Order")))
       : el("section", {}, el("h2", {}, t("배송지", "Where to?")), addressForm(cart)));
 }
 
@@ -246,6 +250,9 @@ const addressForm = (then) => form([
   ["phone", t("전화번호", "Phone"), { type: "tel", placeholder: "010-1234-5678", autocomplete: "tel" }], ["zipcode", t("우편번호", "Postcode"), { pattern: "[0-9]{5}", placeholder: "04524", autocomplete: "postal-code" }],
   ["line1", t("주소", "Address"), { autocomplete: "address-line1", maxlength: "200" }],
 ], t("저장", "Save"), async (a) => { await session.send("POST", "/v1/me/addresses", { body: { ...a, is_default: true } }); await then(); });
+
+// renewed is the key of the next try: a refusal is bound to its key, an outage is not.
+const renewed = (e, last) => (e instanceof Problem && e.status < 500 && e.status !== 429 && e.code !== "idempotency.in_progress" ? key() : last);
 
 const pay = (order) => { location.href = order.payment.checkout_url; };
 

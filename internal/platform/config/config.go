@@ -25,7 +25,7 @@ type Config struct {
 	AccountsURL string   `name:"accounts-url" help:"Private address of the process that hosts accounts, where it is another one, such as http://10.0.0.7:8081."`
 	PaymentsURL string   `name:"payments-url" help:"Private address of the process that hosts payments, where it is another one."`
 	CouponsURL  string   `name:"coupons-url" help:"Private address of the process that hosts coupons, where it is another one."`
-	RPCToken    string   `name:"rpc-token" help:"Secret that the shop's processes show each other on their private addresses. Empty: those must be addresses that the internet does not route."`
+	RPCToken    string   `name:"rpc-token" help:"Secret that the shop's processes show each other on their private addresses. Empty: those must be loopback addresses."`
 
 	AdminEmail    string `default:"admin@shop.local" help:"Email of the first admin."`
 	AdminPassword string `help:"Password of the first admin. Default: a random one, printed once."`
@@ -124,6 +124,10 @@ func (c Config) checkModules() error {
 	}
 	if c.PrivateListen == "" {
 		return fmt.Errorf("modules in several processes call each other on their private addresses: set private-listen")
+	}
+	host, _, err := net.SplitHostPort(c.PrivateListen)
+	if ip := net.ParseIP(host); c.RPCToken == "" && host != "localhost" && (err != nil || ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("modules in several processes show each other a secret, unless private-listen is an address of this machine alone: set rpc-token")
 	}
 	return nil
 }

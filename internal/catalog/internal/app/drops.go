@@ -39,20 +39,25 @@ func (a *apportioned) shift(into int64) {
 	a.pool.OnHand += into
 }
 
+// is tells whether the drop is what the settings say.
+func (a *apportioned) is(in catalog.SetDropInput) bool {
+	return a.drop.Quantity == in.Quantity && a.drop.StartsAt.Equal(in.StartsAt) && a.drop.EndsAt.Equal(in.EndsAt)
+}
+
 func (a *apportioned) told() catalog.Drop { return dropOf(a.drop, a.pool.OnHand, a.pool.Reserved) }
 
 // dropOf is how a drop stands, with what is in its pool.
 func dropOf(d db.CatalogDrop, onHand, reserved int64) catalog.Drop {
 	return catalog.Drop{
 		DropID: d.ID, ProductID: d.ProductID, Quantity: d.Quantity, Sold: d.Quantity - d.Returned - onHand, Held: reserved, Left: onHand - reserved,
-		StartsAt: d.StartsAt, EndsAt: d.EndsAt, Closed: d.Closed,
+		StartsAt: d.StartsAt, EndsAt: d.EndsAt, Closed: d.Closed, Revision: d.Revision,
 	}
 }
 
 // SetDrop implements [catalog.Drops].
 func (s *Service) SetDrop(ctx context.Context, in catalog.SetDropInput) (catalog.Drop, error) {
 	in.StartsAt, in.EndsAt = kept(in.StartsAt), kept(in.EndsAt)
-	if in.DropID == uuid.Nil || in.DropID == in.ProductID || in.Quantity < 1 || !in.StartsAt.Before(in.EndsAt) {
+	if in.DropID == uuid.Nil || in.DropID == in.ProductID || in.Quantity < 1 || in.Revision < 1 || !in.StartsAt.Before(in.EndsAt) {
 		return catalog.Drop{}, catalog.ErrBadDrop
 	}
 	return s.changeDrop(ctx, in.DropID, in.ProductID, func(a *apportioned) error {
@@ -61,6 +66,8 @@ func (s *Service) SetDrop(ctx context.Context, in catalog.SetDropInput) (catalog
 			return catalog.ErrBadDrop.WithFields(fault.Field{Pointer: "/product_id", Detail: "a drop stays with its product"})
 		case a.drop.Closed:
 			return catalog.ErrDropClosed
+		case in.Revision < a.drop.Revision, in.Revision == a.drop.Revision && !a.is(in):
+			return catalog.ErrDropStale
 		}
 		more := in.Quantity - a.drop.Quantity
 		if more > a.general.OnHand-a.general.Reserved {
@@ -70,7 +77,7 @@ func (s *Service) SetDrop(ctx context.Context, in catalog.SetDropInput) (catalog
 			return catalog.ErrDropBelowTaken
 		}
 		a.shift(more)
-		a.drop.Quantity, a.drop.StartsAt, a.drop.EndsAt = in.Quantity, in.StartsAt, in.EndsAt
+		a.drop.Quantity, a.drop.StartsAt, a.drop.EndsAt, a.drop.Revision = in.Quantity, in.StartsAt, in.EndsAt, in.Revision
 		a.pool.LowAt = LowAt(in.Quantity)
 		return nil
 	})
@@ -170,13 +177,13 @@ func (s *Service) writeDrop(ctx context.Context, tx pgx.Tx, before, after apport
 	d, at := after.drop, s.clock()
 	if !before.exists {
 		if err := s.sql.InsertDrop(ctx, tx, db.InsertDropParams{
-			ID: d.ID, ProductID: d.ProductID, Quantity: d.Quantity, LowAt: after.pool.LowAt, StartsAt: d.StartsAt, EndsAt: d.EndsAt,
+			ID: d.ID, ProductID: d.ProductID, Quantity: d.Quantity, LowAt: after.pool.LowAt, StartsAt: d.StartsAt, EndsAt: d.EndsAt, Revision: d.Revision,
 		}); err != nil {
 			return fmt.Errorf("make drop: %w", err)
 		}
 	} else if d != before.drop {
 		if err := s.sql.UpdateDrop(ctx, tx, db.UpdateDropParams{
-			ID: d.ID, Quantity: d.Quantity, StartsAt: d.StartsAt, EndsAt: d.EndsAt, Returned: d.Returned, Closed: d.Closed,
+			ID: d.ID, Quantity: d.Quantity, StartsAt: d.StartsAt, EndsAt: d.EndsAt, Returned: d.Returned, Closed: d.Closed, Revision: d.Revision,
 		}); err != nil {
 			return fmt.Errorf("change drop: %w", err)
 		}
@@ -220,7 +227,7 @@ func (s *Service) Drops(ctx context.Context, in catalog.DropsInput) (catalog.Dro
 	found := make(map[uuid.UUID]catalog.Drop, len(rows))
 	for _, r := range rows {
 		found[r.ID] = dropOf(db.CatalogDrop{
-			ID: r.ID, ProductID: r.ProductID, Quantity: r.Quantity, Returned: r.Returned, StartsAt: r.StartsAt, EndsAt: r.EndsAt, Closed: r.Closed,
+			ID: r.ID, ProductID: r.ProductID, Quantity: r.Quantity, Returned: r.Returned, StartsAt: r.StartsAt, EndsAt: r.EndsAt, Closed: r.Closed, Revision: r.Revision,
 		}, r.OnHand, r.Reserved)
 	}
 	states := catalog.DropStates{Items: []catalog.Drop{}}

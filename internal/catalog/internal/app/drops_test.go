@@ -15,13 +15,16 @@ import (
 	"github.com/sasapick/shop/internal/platform/web"
 )
 
+// revisions are those of drops' settings in this process: each later call has a later one.
+var revisions atomic.Int64
+
 // always is a window by the clock of any database.
 var always = struct{ from, to time.Time }{
 	time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2101, 1, 1, 0, 0, 0, 0, time.UTC),
 }
 
 func setting(drop, product uuid.UUID, quantity int64) catalog.SetDropInput {
-	return catalog.SetDropInput{DropID: drop, ProductID: product, Quantity: quantity, StartsAt: always.from, EndsAt: always.to}
+	return catalog.SetDropInput{DropID: drop, ProductID: product, Quantity: quantity, StartsAt: always.from, EndsAt: always.to, Revision: revisions.Add(1)}
 }
 
 // drop sets so many pieces of a product apart.
@@ -48,7 +51,7 @@ func (s *shop) stands(drop uuid.UUID) catalog.Drop {
 	require.NoError(s.t, err)
 	require.Len(s.t, states.Items, 1)
 	d := states.Items[0]
-	d.StartsAt, d.EndsAt = time.Time{}, time.Time{}
+	d.StartsAt, d.EndsAt, d.Revision = time.Time{}, time.Time{}, 0
 	return d
 }
 
@@ -73,9 +76,10 @@ func TestSetDrop(t *testing.T) {
 		require.ErrorIs(t, err, catalog.ErrOutOfStock)
 		require.Zero(t, s.count(`SELECT count(*) FROM catalog.drops`))
 
-		want := catalog.Drop{DropID: drop, ProductID: product, Quantity: 70, Left: 70, StartsAt: always.from, EndsAt: always.to}
+		in := setting(drop, product, 70)
+		want := catalog.Drop{DropID: drop, ProductID: product, Quantity: 70, Left: 70, StartsAt: always.from, EndsAt: always.to, Revision: in.Revision}
 		for i := range 3 { // a repeat changes nothing
-			got, err := s.instances[i%2].SetDrop(t.Context(), setting(drop, product, 70))
+			got, err := s.instances[i%2].SetDrop(t.Context(), in)
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 		}
@@ -139,6 +143,7 @@ func TestSetDrop(t *testing.T) {
 			"no id":             {func(in *catalog.SetDropInput) { in.DropID = uuid.Nil }, catalog.ErrBadDrop},
 			"the product's id":  {func(in *catalog.SetDropInput) { in.DropID = product }, catalog.ErrBadDrop},
 			"a product's id":    {func(in *catalog.SetDropInput) { in.DropID = other }, catalog.ErrBadDrop},
+			"no revision":       {func(in *catalog.SetDropInput) { in.Revision = 0 }, catalog.ErrBadDrop},
 			"no pieces":         {func(in *catalog.SetDropInput) { in.Quantity = 0 }, catalog.ErrBadDrop},
 			"less than none":    {func(in *catalog.SetDropInput) { in.Quantity = -1 }, catalog.ErrBadDrop},
 			"no window":         {func(in *catalog.SetDropInput) { in.EndsAt = in.StartsAt.Add(999 * time.Nanosecond) }, catalog.ErrBadDrop},
@@ -160,6 +165,32 @@ func TestSetDrop(t *testing.T) {
 		s.sound()
 	})
 
+	t.Run("NotToWhatItWasBefore", func(t *testing.T) { // by somebody who is slow
+		t.Parallel()
+
+		s := setup(t)
+		product, drop := s.product(50), uuid.New()
+		in := setting(drop, product, 10)
+		in.Revision = 2
+		for range 2 {
+			got, err := s.service().SetDrop(t.Context(), in)
+			require.NoError(t, err)
+			require.EqualValues(t, 2, got.Revision)
+		}
+		for revision, quantity := range map[int64]int64{1: 10, 2: 11} {
+			late := in
+			late.Revision, late.Quantity = revision, quantity
+			_, err := s.service().SetDrop(t.Context(), late)
+			require.ErrorIs(t, err, catalog.ErrDropStale)
+		}
+		late := in
+		late.EndsAt = in.EndsAt.Add(time.Hour)
+		_, err := s.service().SetDrop(t.Context(), late)
+		require.ErrorIs(t, err, catalog.ErrDropStale)
+		require.EqualValues(t, 10, s.stands(drop).Quantity)
+		s.sound()
+	})
+
 	t.Run("ManyTimesAtOnce", func(t *testing.T) {
 		t.Parallel()
 
@@ -170,7 +201,9 @@ func TestSetDrop(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range 20 {
 				wg.Go(func() {
-					switch _, err := s.instances[i/2%2].SetDrop(t.Context(), setting(drop, products[i%2], 40)); {
+					in := setting(drop, products[i%2], 40)
+					in.Revision = 1
+					switch _, err := s.instances[i/2%2].SetDrop(t.Context(), in); {
 					case err == nil:
 						made.Add(1)
 					case errors.Is(err, catalog.ErrBadDrop):
@@ -401,7 +434,7 @@ func TestCloseDrop(t *testing.T) {
 		for i := range 3 { // once is enough
 			got, err := s.close(i, drop)
 			require.NoError(t, err)
-			got.StartsAt, got.EndsAt = time.Time{}, time.Time{}
+			got.StartsAt, got.EndsAt, got.Revision = time.Time{}, time.Time{}, 0
 			require.Equal(t, catalog.Drop{DropID: drop, ProductID: product, Quantity: 20, Sold: 4, Held: 4, Closed: true}, got)
 			require.Equal(t, got, s.stands(drop))
 		}
@@ -499,7 +532,7 @@ func TestCloseDrop(t *testing.T) {
 				if i%30 == 29 {
 					wg.Go(func() {
 						_, err := s.instances[i%2].SetDrop(t.Context(), setting(drop, product, 100+int64(i)))
-						if err != nil && !errors.Is(err, catalog.ErrOutOfStock) && !errors.Is(err, catalog.ErrDropClosed) {
+						if err != nil && !errors.Is(err, catalog.ErrOutOfStock) && !errors.Is(err, catalog.ErrDropClosed) && !errors.Is(err, catalog.ErrDropStale) {
 							t.Error(err)
 						}
 					})

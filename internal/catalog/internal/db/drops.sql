@@ -3,7 +3,7 @@ SELECT * FROM catalog.drops WHERE id = $1;
 
 -- name: DropsOf :many
 -- Each with its pool, at one instant.
-SELECT d.id, d.product_id, d.quantity, d.returned, d.starts_at, d.ends_at, d.closed, p.on_hand, p.reserved
+SELECT d.id, d.product_id, d.quantity, d.returned, d.starts_at, d.ends_at, d.closed, d.revision, p.on_hand, p.reserved
 FROM catalog.drops d
 JOIN catalog.pools p ON p.id = d.id
 WHERE d.id = ANY (@ids::uuid[]);
@@ -24,11 +24,12 @@ WITH pool AS (
     INSERT INTO catalog.pools (id, product_id, drop_id, on_hand, low_at)
     VALUES (sqlc.arg(id)::uuid, sqlc.arg(product_id)::uuid, sqlc.arg(id)::uuid, sqlc.arg(quantity)::bigint, @low_at)
 )
-INSERT INTO catalog.drops (id, product_id, quantity, starts_at, ends_at)
-VALUES (sqlc.arg(id)::uuid, sqlc.arg(product_id)::uuid, sqlc.arg(quantity)::bigint, @starts_at, @ends_at);
+INSERT INTO catalog.drops (id, product_id, quantity, starts_at, ends_at, revision)
+VALUES (sqlc.arg(id)::uuid, sqlc.arg(product_id)::uuid, sqlc.arg(quantity)::bigint, @starts_at, @ends_at, @revision);
 
 -- name: UpdateDrop :exec
-UPDATE catalog.drops SET quantity = @quantity, starts_at = @starts_at, ends_at = @ends_at, returned = @returned, closed = @closed WHERE id = @id;
+UPDATE catalog.drops SET quantity = @quantity, starts_at = @starts_at, ends_at = @ends_at, returned = @returned, closed = @closed,
+    revision = @revision WHERE id = @id;
 
 -- name: ReturnOfDrops :exec
 UPDATE catalog.drops d SET returned = d.returned + r.quantity

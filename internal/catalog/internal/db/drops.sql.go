@@ -72,7 +72,7 @@ func (q *Queries) DropGates(ctx context.Context, db DBTX, ids []uuid.UUID) ([]Dr
 }
 
 const dropOf = `-- name: DropOf :one
-SELECT id, product_id, quantity, returned, starts_at, ends_at, closed FROM catalog.drops WHERE id = $1
+SELECT id, product_id, quantity, returned, starts_at, ends_at, closed, revision FROM catalog.drops WHERE id = $1
 `
 
 func (q *Queries) DropOf(ctx context.Context, db DBTX, id uuid.UUID) (CatalogDrop, error) {
@@ -86,12 +86,13 @@ func (q *Queries) DropOf(ctx context.Context, db DBTX, id uuid.UUID) (CatalogDro
 		&i.StartsAt,
 		&i.EndsAt,
 		&i.Closed,
+		&i.Revision,
 	)
 	return i, err
 }
 
 const dropsOf = `-- name: DropsOf :many
-SELECT d.id, d.product_id, d.quantity, d.returned, d.starts_at, d.ends_at, d.closed, p.on_hand, p.reserved
+SELECT d.id, d.product_id, d.quantity, d.returned, d.starts_at, d.ends_at, d.closed, d.revision, p.on_hand, p.reserved
 FROM catalog.drops d
 JOIN catalog.pools p ON p.id = d.id
 WHERE d.id = ANY ($1::uuid[])
@@ -105,6 +106,7 @@ type DropsOfRow struct {
 	StartsAt  time.Time
 	EndsAt    time.Time
 	Closed    bool
+	Revision  int64
 	OnHand    int64
 	Reserved  int64
 }
@@ -127,6 +129,7 @@ func (q *Queries) DropsOf(ctx context.Context, db DBTX, ids []uuid.UUID) ([]Drop
 			&i.StartsAt,
 			&i.EndsAt,
 			&i.Closed,
+			&i.Revision,
 			&i.OnHand,
 			&i.Reserved,
 		); err != nil {
@@ -143,10 +146,10 @@ func (q *Queries) DropsOf(ctx context.Context, db DBTX, ids []uuid.UUID) ([]Drop
 const insertDrop = `-- name: InsertDrop :exec
 WITH pool AS (
     INSERT INTO catalog.pools (id, product_id, drop_id, on_hand, low_at)
-    VALUES ($1::uuid, $2::uuid, $1::uuid, $3::bigint, $6)
+    VALUES ($1::uuid, $2::uuid, $1::uuid, $3::bigint, $7)
 )
-INSERT INTO catalog.drops (id, product_id, quantity, starts_at, ends_at)
-VALUES ($1::uuid, $2::uuid, $3::bigint, $4, $5)
+INSERT INTO catalog.drops (id, product_id, quantity, starts_at, ends_at, revision)
+VALUES ($1::uuid, $2::uuid, $3::bigint, $4, $5, $6)
 `
 
 type InsertDropParams struct {
@@ -155,6 +158,7 @@ type InsertDropParams struct {
 	Quantity  int64
 	StartsAt  time.Time
 	EndsAt    time.Time
+	Revision  int64
 	LowAt     int64
 }
 
@@ -165,6 +169,7 @@ func (q *Queries) InsertDrop(ctx context.Context, db DBTX, arg InsertDropParams)
 		arg.Quantity,
 		arg.StartsAt,
 		arg.EndsAt,
+		arg.Revision,
 		arg.LowAt,
 	)
 	return err
@@ -187,7 +192,8 @@ func (q *Queries) ReturnOfDrops(ctx context.Context, db DBTX, arg ReturnOfDropsP
 }
 
 const updateDrop = `-- name: UpdateDrop :exec
-UPDATE catalog.drops SET quantity = $1, starts_at = $2, ends_at = $3, returned = $4, closed = $5 WHERE id = $6
+UPDATE catalog.drops SET quantity = $1, starts_at = $2, ends_at = $3, returned = $4, closed = $5,
+    revision = $6 WHERE id = $7
 `
 
 type UpdateDropParams struct {
@@ -196,6 +202,7 @@ type UpdateDropParams struct {
 	EndsAt   time.Time
 	Returned int64
 	Closed   bool
+	Revision int64
 	ID       uuid.UUID
 }
 
@@ -206,6 +213,7 @@ func (q *Queries) UpdateDrop(ctx context.Context, db DBTX, arg UpdateDropParams)
 		arg.EndsAt,
 		arg.Returned,
 		arg.Closed,
+		arg.Revision,
 		arg.ID,
 	)
 	return err

@@ -31,6 +31,7 @@ type CatalogDrop struct {
 	StartsAt  time.Time
 	EndsAt    time.Time
 	Closed    bool
+	Revision  int64
 }
 
 type CatalogReservationLine struct {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -50,6 +52,24 @@ func codesOf(kind Kind, written []string) ([]string, error) {
 	}
 	slices.Sort(codes)
 	return slices.Compact(codes), nil
+}
+
+// misses is how many codes that there are not an account may try within missesWithin: codes are short, and nobody types that many.
+const (
+	misses       = 20
+	missesWithin = time.Minute
+	maxGuessers  = 100_000 // accounts of which it is remembered
+)
+
+func newGuesses() *otter.Cache[uuid.UUID, *atomic.Int32] {
+	return otter.Must(&otter.Options[uuid.UUID, *atomic.Int32]{MaximumSize: maxGuessers, ExpiryCalculator: otter.ExpiryCreating[uuid.UUID, *atomic.Int32](missesWithin)})
+}
+
+// missed counts a code that is none, and says so.
+func (s *Service) missed(account uuid.UUID) error {
+	guesses, _ := s.guesses.SetIfAbsent(account, &atomic.Int32{})
+	guesses.Add(1)
+	return coupons.ErrNoCode
 }
 
 func newCodes() *otter.Cache[string, uuid.UUID] {
@@ -115,18 +135,21 @@ func (s *Service) Codes(ctx context.Context, campaign uuid.UUID, q web.PageQuery
 }
 
 // ClaimCode gives the account its one coupon of the campaign that the code belongs to, as Claim does. Faults: coupons.ErrNoCode
-// besides.
+// and coupons.ErrTooManyCodes besides.
 func (s *Service) ClaimCode(ctx context.Context, account uuid.UUID, written string) (coupons.Coupon, error) {
+	if guesses, ok := s.guesses.GetIfPresent(account); ok && guesses.Load() >= misses {
+		return coupons.Coupon{}, coupons.ErrTooManyCodes.WithRetryAfter(missesWithin)
+	}
 	code := codeOf(written)
 	campaign, ok := s.codes.GetIfPresent(code)
 	if !ok {
 		if !codeShape.MatchString(code) {
-			return coupons.Coupon{}, coupons.ErrNoCode
+			return coupons.Coupon{}, s.missed(account)
 		}
 		var err error
 		campaign, err = s.sql.CampaignOfCode(ctx, s.pool, code)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return coupons.Coupon{}, coupons.ErrNoCode
+			return coupons.Coupon{}, s.missed(account)
 		}
 		if err != nil {
 			return coupons.Coupon{}, fmt.Errorf("look up a code: %w", err)

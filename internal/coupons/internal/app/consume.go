@@ -18,13 +18,13 @@ func Subscriptions(s *Service) []bus.Subscription {
 	return []bus.Subscription{
 		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e ordering.Paid) error { return s.askUse(ctx, tx, e.OrderID) }),
 		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e ordering.Rejected) error {
-			return s.askRelease(ctx, tx, e.OrderID)
+			return s.askRelease(ctx, tx, e.Change)
 		}),
 		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e ordering.Expired) error {
-			return s.askRelease(ctx, tx, e.OrderID)
+			return s.askRelease(ctx, tx, e.Change)
 		}),
 		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e ordering.Canceled) error {
-			return s.askRelease(ctx, tx, e.OrderID)
+			return s.askRelease(ctx, tx, e.Change)
 		}),
 		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e accounts.Registered) error {
 			return s.askWelcome(ctx, tx, e.AccountID)
@@ -40,9 +40,13 @@ func (s *Service) askUse(ctx context.Context, tx pgx.Tx, order uuid.UUID) error 
 	return nil
 }
 
-// askRelease asks for a tombstone of an order without a coupon too: one that it asks for late must not be held for ever.
-func (s *Service) askRelease(ctx context.Context, tx pgx.Tx, order uuid.UUID) error {
-	if err := s.sql.AskRelease(ctx, tx, order); err != nil {
+// askRelease asks nothing of an order that names no coupon. Of one that does it asks for a tombstone at least: a coupon that the order asks
+// for late must not be held for ever.
+func (s *Service) askRelease(ctx context.Context, tx pgx.Tx, o ordering.Change) error {
+	if o.DiscountWon == 0 {
+		return nil
+	}
+	if err := s.sql.AskRelease(ctx, tx, o.OrderID); err != nil {
 		return fmt.Errorf("ask for settlement: %w", err)
 	}
 	return nil

@@ -1,10 +1,13 @@
 package app_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/sasapick/shop/internal/platform/bus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/accounts"
@@ -207,4 +210,34 @@ func TestUsableUntil(t *testing.T) {
 	require.Equal(t, later, s.edit(app.Edit{UsableUntil: &later}).UsableUntil)
 	require.Equal(t, later, s.edit(app.Edit{EndsAt: new(longAgo.Add(time.Hour))}).UsableUntil, "what was promised stays")
 	require.Equal(t, later.Add(time.Hour), s.edit(app.Edit{EndsAt: new(later.Add(time.Hour))}).UsableUntil, "it moves along")
+}
+
+// Most orders name no coupon: their ends leave nothing here.
+func TestOrdersWithoutACouponLeaveNothing(t *testing.T) {
+	t.Parallel()
+
+	s := setup(t, 1)
+	for _, sub := range app.Subscriptions(s.instances[0]) {
+		if sub.Source == "ordering" {
+			require.NoError(t, pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error {
+				return sub.Handle(t.Context(), tx, bus.Envelope{Type: sub.Type, Key: uuid.New(), Data: []byte(`{"order_id":"` + uuid.NewString() + `"}`)})
+			}))
+		}
+	}
+	require.Zero(t, s.count(`SELECT count(*) FROM coupons.settlements`))
+}
+
+// A code is short: who tries one after the other is kept from it, and nobody else.
+func TestCodesAreNotGuessed(t *testing.T) {
+	t.Parallel()
+
+	s, guesser := setup(t, 1), uuid.New()
+	for n := range 20 {
+		_, err := s.instances[0].ClaimCode(t.Context(), guesser, fmt.Sprintf("GUESS-%d", n))
+		require.ErrorIs(t, err, coupons.ErrNoCode)
+	}
+	_, err := s.instances[0].ClaimCode(t.Context(), guesser, "GUESS-20")
+	require.ErrorIs(t, err, coupons.ErrTooManyCodes)
+	_, err = s.instances[0].ClaimCode(t.Context(), uuid.New(), "GUESS-20")
+	require.ErrorIs(t, err, coupons.ErrNoCode)
 }

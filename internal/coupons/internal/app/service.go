@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -39,6 +40,7 @@ type Service struct {
 	redeems *batch.Group[coupons.RedeemInput, coupons.Redemption]
 	terms   *otter.Cache[uuid.UUID, Terms]
 	codes   *otter.Cache[string, uuid.UUID]
+	guesses *otter.Cache[uuid.UUID, *atomic.Int32] // codes that are none, by account
 	gone    *gone
 }
 
@@ -56,7 +58,7 @@ type Parts struct {
 func NewService(p Parts) *Service {
 	s := &Service{
 		pool: p.Pool, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log, accounts: p.Accounts,
-		terms: newTerms(), codes: newCodes(),
+		terms: newTerms(), codes: newCodes(), guesses: newGuesses(),
 	}
 	s.gone = newGone(p.Clock, s.lookGone)
 	s.claims = batch.New(batch.Config{Name: "coupons.claim"}, s.fly)
@@ -92,6 +94,9 @@ func (s *Service) Claim(ctx context.Context, in coupons.ClaimInput) (coupons.Cou
 	case ByWelcome:
 		return coupons.Coupon{}, coupons.ErrWelcomeOnly
 	case ByTier:
+		if coupon, err, known := s.gone.answer(ctx, in); known {
+			return coupon, err
+		}
 		account, err := s.accounts.Account(ctx, accounts.AccountInput{AccountID: in.AccountID})
 		if err != nil {
 			return coupons.Coupon{}, err

@@ -122,7 +122,7 @@ func (s shop) tryHear(ctx context.Context, event string, key uuid.UUID) error {
 	for _, sub := range app.Subscriptions(s.instances[0]) {
 		if sub.Type == event {
 			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-				return sub.Handle(ctx, tx, bus.Envelope{Type: event, Key: key, Data: fmt.Appendf(nil, `{"order_id":%q,"account_id":%[1]q}`, key)})
+				return sub.Handle(ctx, tx, bus.Envelope{Type: event, Key: key, Data: fmt.Appendf(nil, `{"order_id":%q,"account_id":%[1]q,"discount_won":1000}`, key)})
 			})
 		}
 	}

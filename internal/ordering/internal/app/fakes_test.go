@@ -293,6 +293,8 @@ func (c *fakeCatalog) setDrop(in catalog.SetDropInput) (catalog.Drop, error) {
 	switch {
 	case d.Closed:
 		return catalog.Drop{}, catalog.ErrDropClosed
+	case in.Revision < d.Revision, in.Revision == d.Revision && (in.Quantity != d.Quantity || !in.StartsAt.Equal(d.StartsAt) || !in.EndsAt.Equal(d.EndsAt)):
+		return catalog.Drop{}, catalog.ErrDropStale
 	case c.left[in.ProductID] < more:
 		return catalog.Drop{}, catalog.ErrOutOfStock
 	case c.left[in.DropID] < -more:
@@ -300,7 +302,7 @@ func (c *fakeCatalog) setDrop(in catalog.SetDropInput) (catalog.Drop, error) {
 	}
 	c.left[in.ProductID] -= more
 	c.left[in.DropID] += more
-	d = catalog.Drop{DropID: in.DropID, ProductID: in.ProductID, Quantity: in.Quantity, StartsAt: in.StartsAt, EndsAt: in.EndsAt}
+	d = catalog.Drop{DropID: in.DropID, ProductID: in.ProductID, Quantity: in.Quantity, StartsAt: in.StartsAt, EndsAt: in.EndsAt, Revision: in.Revision}
 	c.drops[in.DropID] = d
 	return c.drop(in.DropID), nil
 }

@@ -252,7 +252,9 @@ func (s *Service) drive(ctx context.Context, o db.Order, lines []db.Line, claima
 		}
 		return s.answer(ctx, o)
 	}
-	s.takeFromCart(ctx, o.AccountID, lines)
+	if o.DropID == nil { // what was ordered of a drop was in no cart
+		s.takeFromCart(ctx, o.AccountID, lines)
+	}
 	return Placement{Order: done.order, Lines: lines, Payment: payment}, nil
 }
 

@@ -50,6 +50,7 @@ var (
 	delivering = managing{commit: failpoint.New("ordering.deliver.commit"), committed: failpoint.New("ordering.deliver.committed")}
 
 	dropCalled       = failpoint.New("ordering.drop.called")     // the catalog has set a drop's pieces aside
+	dropEdited       = failpoint.New("ordering.drop.edited")     // the catalog has taken an edit of one
 	callOffCommit    = failpoint.New("ordering.call_off.commit") // a pre-order is called off, and its orders live
 	callOffCommitted = failpoint.New("ordering.call_off.committed")
 	callOffCalled    = failpoint.New("ordering.call_off.called") // one of them was asked to be canceled

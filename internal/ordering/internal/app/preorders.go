@@ -127,9 +127,15 @@ func (s PreorderSettings) valid() (PreorderSettings, error) {
 	return s, nil
 }
 
-func (s PreorderSettings) drop(id uuid.UUID) catalog.SetDropInput {
-	return catalog.SetDropInput{DropID: id, ProductID: s.ProductID, Quantity: s.Quantity, StartsAt: s.StartsAt, EndsAt: s.EndsAt}
+func (s PreorderSettings) drop(id uuid.UUID, revision int64) catalog.SetDropInput {
+	return catalog.SetDropInput{DropID: id, ProductID: s.ProductID, Quantity: s.Quantity, StartsAt: s.StartsAt, EndsAt: s.EndsAt, Revision: revision}
 }
+
+// When a job looks at a pre-order that nobody asks about.
+const (
+	draftAge   = time.Minute // longer than any call between modules: who made the draft is dead
+	closeAfter = time.Hour   // after its end, until when that can still be moved
+)
 
 // CreatePreorder makes a pre-order. Its row comes first, as a draft that nobody sees: whoever dies before the catalog has set the pieces
 // aside, or before that is noted, leaves a draft that a job gives up, with its pieces.
@@ -140,32 +146,38 @@ func (s *Service) CreatePreorder(ctx context.Context, settings PreorderSettings)
 	}
 	draft, err := s.sql.InsertPreorder(ctx, s.pool, db.InsertPreorderParams{
 		ID: uuid.Must(uuid.NewV7()), ProductID: settings.ProductID, Title: settings.Title, PerCustomer: settings.PerCustomer,
-		ReleasesAt: settings.ReleasesAt, At: s.clock(),
+		ReleasesAt: settings.ReleasesAt, At: s.clock(), AttendAt: new(s.clock().Add(draftAge)),
 	})
 	if err != nil {
 		return Preorder{}, fmt.Errorf("insert a pre-order: %w", err)
 	}
-	drop, err := s.setDrop(ctx, settings.drop(draft.ID))
+	drop, err := s.setDrop(ctx, settings.drop(draft.ID, draft.Version))
 	dropCalled.Hit()
 	if err != nil {
 		if _, ok := refused(err); ok {
-			err = errors.Join(err, s.sql.DeleteDraft(ctx, s.pool, draft.ID)) // nothing was set aside
+			err = errors.Join(err, s.sql.DeletePreorder(ctx, s.pool, draft.ID)) // nothing was set aside
 		}
 		return Preorder{}, err
 	}
 	p := Preorder{Drop: drop, Now: s.clock()}
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		p.Preorder, err = s.sql.ReadyPreorder(ctx, tx, draft.ID)
+		var err error
+		p.Preorder, err = s.sql.ReadyPreorder(ctx, tx, db.ReadyPreorderParams{ID: draft.ID, AttendAt: new(settings.EndsAt.Add(closeAfter))})
 		if errors.Is(err, pgx.ErrNoRows) {
-			return errors.New("a job has given the pre-order up")
+			return errGivenUp
 		}
 		if err != nil {
 			return fmt.Errorf("open a pre-order: %w", err)
 		}
 		return s.audit.Add(ctx, tx, audit.Entry{Action: "ordering.create_preorder", Subject: draft.ID.String(), After: settings})
 	})
+	if errors.Is(err, errGivenUp) { // the job came before the pieces were set aside, and comes once more; sooner is better
+		err = errors.Join(err, s.closeDrop(context.WithoutCancel(ctx), draft.ID))
+	}
 	return p, err
 }
+
+var errGivenUp = errors.New("a job has given the pre-order up")
 
 func (s *Service) setDrop(ctx context.Context, in catalog.SetDropInput) (catalog.Drop, error) {
 	ctx, cancel := s.call(ctx)
@@ -173,7 +185,9 @@ func (s *Service) setDrop(ctx context.Context, in catalog.SetDropInput) (catalog
 	return s.drops.SetDrop(ctx, in)
 }
 
-// EditPreorder changes a pre-order that is as it was when ifMatch was read. What the catalog keeps is changed first: it may refuse.
+// EditPreorder changes a pre-order that is as it was when ifMatch was read. What the catalog keeps is changed first: it may refuse. It
+// takes each revision once, so that of two who edit at once one is told that he is late; and one that an editor who died has left there is
+// made the pre-order's by the next editor.
 func (s *Service) EditPreorder(ctx context.Context, id uuid.UUID, ifMatch string, edit PreorderEdit) (Preorder, error) {
 	before, err := s.Preorder(ctx, id)
 	if err != nil {
@@ -182,8 +196,14 @@ func (s *Service) EditPreorder(ctx context.Context, id uuid.UUID, ifMatch string
 	if err := web.CheckIfMatch(ifMatch, before.ETag()); err != nil {
 		return Preorder{}, err
 	}
-	if before.Preorder.State == "canceled" {
+	switch {
+	case before.Preorder.State == "canceled":
 		return Preorder{}, ordering.ErrPreorderCanceled
+	case before.Drop.Revision > before.Version:
+		if _, err := s.keepEdit(ctx, before, before.settings(), before.Drop); err != nil {
+			return Preorder{}, err
+		}
+		return Preorder{}, web.ErrStale
 	}
 	after, err := before.settings().with(edit).valid()
 	switch {
@@ -194,26 +214,36 @@ func (s *Service) EditPreorder(ctx context.Context, id uuid.UUID, ifMatch string
 	case after == before.settings():
 		return before, nil
 	}
-	drop, err := s.setDrop(ctx, after.drop(id))
+	drop, err := s.setDrop(ctx, after.drop(id, before.Version+1))
+	dropEdited.Hit()
+	if errors.Is(err, catalog.ErrDropStale) {
+		return Preorder{}, web.ErrStale
+	}
 	if err != nil {
 		return Preorder{}, err
 	}
+	return s.keepEdit(ctx, before, after, drop)
+}
+
+// keepEdit makes what the catalog has taken the pre-order's.
+func (s *Service) keepEdit(ctx context.Context, before Preorder, after PreorderSettings, drop catalog.Drop) (Preorder, error) {
 	p := Preorder{Drop: drop, Now: s.clock()}
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		locked, err := s.sql.LockPreorder(ctx, tx, id)
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		locked, err := s.sql.LockPreorder(ctx, tx, before.ID)
 		if err != nil {
 			return fmt.Errorf("lock a pre-order: %w", err)
 		}
-		if locked.Version != before.Version {
+		if locked.State != before.Preorder.State || locked.Version != before.Version && locked.Version != drop.Revision {
 			return web.ErrStale
 		}
 		p.Preorder, err = s.sql.EditPreorder(ctx, tx, db.EditPreorderParams{
-			ID: id, Title: after.Title, PerCustomer: after.PerCustomer, ReleasesAt: after.ReleasesAt, At: p.Now,
+			ID: before.ID, Version: drop.Revision, Title: after.Title, PerCustomer: after.PerCustomer, ReleasesAt: after.ReleasesAt,
+			AttendAt: new(drop.EndsAt.Add(closeAfter)), At: p.Now,
 		})
 		if err != nil {
 			return fmt.Errorf("edit a pre-order: %w", err)
 		}
-		return s.audit.Add(ctx, tx, audit.Entry{Action: "ordering.edit_preorder", Subject: id.String(), Before: before.settings(), After: after})
+		return s.audit.Add(ctx, tx, audit.Entry{Action: "ordering.edit_preorder", Subject: before.ID.String(), Before: before.settings(), After: p.settings()})
 	})
 	return p, err
 }
@@ -269,7 +299,7 @@ func (s *Service) Preorder(ctx context.Context, id uuid.UUID) (Preorder, error) 
 // preorder reads what ordering knows of one.
 func (s *Service) preorder(ctx context.Context, id uuid.UUID) (db.Preorder, error) {
 	p, err := s.sql.Preorder(ctx, s.pool, id)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && p.State == "draft" {
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && p.State != "ready" && p.State != "canceled" {
 		return db.Preorder{}, ordering.ErrNoPreorder
 	}
 	if err != nil {
@@ -324,37 +354,56 @@ func (s *Service) withDrops(ctx context.Context, rows []db.Preorder) ([]Preorder
 	return found, nil
 }
 
-// draftAge is how long the making of a pre-order may take before the job gives it up: longer than any call between modules.
-const draftAge = time.Minute
-
-// FinishPreorders gives up drafts that somebody left, and calls off the orders of canceled pre-orders.
+// FinishPreorders gives up drafts that somebody left, closes drops that have ended, so that what they have left is for sale again, and calls
+// off the orders of canceled pre-orders.
 func (s *Service) FinishPreorders(ctx context.Context) error {
-	rows, err := s.sql.UnfinishedPreorders(ctx, s.pool, jobBatch)
+	rows, err := s.sql.PreordersToAttend(ctx, s.pool, db.PreordersToAttendParams{Now: new(s.clock()), AtMost: jobBatch})
 	if err != nil {
-		return fmt.Errorf("find unfinished pre-orders: %w", err)
+		return fmt.Errorf("find pre-orders to attend to: %w", err)
 	}
 	var failed []error
 	for _, p := range rows {
-		switch {
-		case p.State == "canceled":
-			err = s.windUp(ctx, p)
-		case s.clock().Sub(p.CreatedAt) > draftAge:
-			err = s.giveUp(ctx, p)
-		default:
-			continue
-		}
+		next, err := s.attendPreorder(ctx, p)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("pre-order %s: %w", p.ID, err))
+			next = new(s.clock().Add(putOff))
+		}
+		if err := s.sql.AttendPreorder(ctx, s.pool, db.AttendPreorderParams{ID: p.ID, State: p.State, AttendAt: next}); err != nil {
+			failed = append(failed, fmt.Errorf("put off a pre-order: %w", err))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-func (s *Service) giveUp(ctx context.Context, p db.Preorder) error {
-	if err := s.closeDrop(ctx, p.ID); err != nil {
-		return err
+// attendPreorder does what there is to do for one, and says when somebody has to look again; nil: never.
+func (s *Service) attendPreorder(ctx context.Context, p db.Preorder) (next *time.Time, err error) {
+	now := s.clock()
+	switch p.State {
+	case "draft":
+		if _, err := s.sql.AbandonPreorder(ctx, s.pool, p.ID); err != nil {
+			return nil, fmt.Errorf("give it up: %w", err)
+		}
+		return &now, nil // of this state no more
+	case "abandoned": // whoever made it may still be on the way to the catalog
+		if err := s.closeDrop(ctx, p.ID); err != nil {
+			return nil, err
+		}
+		if now.Sub(p.CreatedAt) > closeAfter {
+			return nil, s.sql.DeletePreorder(ctx, s.pool, p.ID)
+		}
+		return new(p.CreatedAt.Add(closeAfter + time.Second)), nil
+	case "canceled":
+		return s.windUp(ctx, p)
+	default:
+		found, err := s.withDrops(ctx, []db.Preorder{p})
+		if err != nil || len(found) == 0 {
+			return nil, err
+		}
+		if close := found[0].Drop.EndsAt.Add(closeAfter); now.Before(close) { // its end was moved
+			return &close, nil
+		}
+		return nil, s.closeDrop(ctx, p.ID)
 	}
-	return s.sql.DeleteDraft(ctx, s.pool, p.ID)
 }
 
 func (s *Service) closeDrop(ctx context.Context, id uuid.UUID) error {
@@ -368,16 +417,20 @@ func (s *Service) closeDrop(ctx context.Context, id uuid.UUID) error {
 
 // windUp cancels every order of a canceled pre-order, as its shopper would. Each is asked for once: what the gateway refuses to give back
 // is told in the order's timeline, and a person decides. Whoever dies on the way has done a part, and the next run does the rest.
-func (s *Service) windUp(ctx context.Context, p db.Preorder) error {
+func (s *Service) windUp(ctx context.Context, p db.Preorder) (next *time.Time, err error) {
 	if err := s.closeDrop(ctx, p.ID); err != nil {
-		return err
+		return nil, err
 	}
-	left := false
+	left, row := false, 0 // row: failures since something went well
 	var failed []error
-	for after := uuid.Nil; ; {
+	after := uuid.Nil
+	for round := 0; ; round++ {
+		if round == jobRounds {
+			return new(s.clock()), errors.Join(failed...) // others' turn
+		}
 		orders, err := s.sql.OrdersToCallOff(ctx, s.pool, db.OrdersToCallOffParams{DropID: p.ID, After: after, AtMost: jobBatch})
 		if err != nil {
-			return fmt.Errorf("find its orders: %w", err)
+			return nil, fmt.Errorf("find its orders: %w", err)
 		}
 		outcomes := make([]error, len(orders))
 		var group errgroup.Group
@@ -393,20 +446,22 @@ func (s *Service) windUp(ctx context.Context, p db.Preorder) error {
 		for i, err := range outcomes {
 			switch {
 			case err == nil, errors.Is(err, ordering.ErrRefundRefused), errors.Is(err, ordering.ErrAlreadyShipping):
+				row = 0
 			case errors.Is(err, ordering.ErrPaymentInProgress), errors.Is(err, ordering.ErrIllegalTransition):
-				left = true // being paid, or being placed: its end is near, and the next run meets it
+				left, row = true, 0 // being paid, or being placed: its end is near, and a later run meets it
 			default:
+				row++
 				failed = append(failed, fmt.Errorf("order %s: %w", orders[i].ID, err))
 			}
 		}
-		if len(orders) < jobBatch || len(failed) >= jobFailed {
+		if len(orders) < jobBatch || row >= jobFailed {
 			break
 		}
 	}
 	if left || failed != nil {
-		return errors.Join(failed...)
+		return new(s.clock().Add(putOff)), errors.Join(failed...)
 	}
-	return s.sql.WindUpPreorder(ctx, s.pool, db.WindUpPreorderParams{ID: p.ID, At: s.clock()})
+	return nil, s.sql.WindUpPreorder(ctx, s.pool, db.WindUpPreorderParams{ID: p.ID, At: s.clock()})
 }
 
 func (s *Service) callOff(ctx context.Context, p db.Preorder, order uuid.UUID) error {

@@ -92,6 +92,7 @@ type OrderingPreorder struct {
 	WoundUpAt    *time.Time
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	AttendAt     *time.Time
 }
 
 type OrderingQuotaReturn struct {

@@ -1,13 +1,17 @@
 -- name: InsertPreorder :one
-INSERT INTO ordering.preorders (id, version, product_id, title, per_customer, releases_at, state, created_at, updated_at)
-VALUES (@id, 1, @product_id, @title, @per_customer, @releases_at, 'draft', @at, @at) RETURNING *;
+INSERT INTO ordering.preorders (id, version, product_id, title, per_customer, releases_at, state, created_at, updated_at, attend_at)
+VALUES (@id, 1, @product_id, @title, @per_customer, @releases_at, 'draft', @at, @at, @attend_at) RETURNING *;
 
 -- name: ReadyPreorder :one
 -- No row: a job has given it up.
-UPDATE ordering.preorders SET state = 'ready' WHERE id = @id AND state = 'draft' RETURNING *;
+UPDATE ordering.preorders SET state = 'ready', attend_at = @attend_at WHERE id = @id AND state = 'draft' RETURNING *;
 
--- name: DeleteDraft :exec
-DELETE FROM ordering.preorders WHERE id = @id AND state = 'draft';
+-- name: AbandonPreorder :execrows
+UPDATE ordering.preorders SET state = 'abandoned' WHERE id = @id AND state = 'draft';
+
+-- name: DeletePreorder :exec
+-- One that nobody has seen.
+DELETE FROM ordering.preorders WHERE id = @id AND state IN ('draft', 'abandoned');
 
 -- name: Preorder :one
 SELECT * FROM ordering.preorders WHERE id = @id;
@@ -16,22 +20,27 @@ SELECT * FROM ordering.preorders WHERE id = @id;
 SELECT * FROM ordering.preorders WHERE id = @id FOR UPDATE;
 
 -- name: EditPreorder :one
-UPDATE ordering.preorders SET version = version + 1, title = @title, per_customer = @per_customer, releases_at = @releases_at, updated_at = @at
+UPDATE ordering.preorders
+SET version = @version, title = @title, per_customer = @per_customer, releases_at = @releases_at, attend_at = @attend_at, updated_at = @at
 WHERE id = @id RETURNING *;
 
 -- name: CancelPreorder :one
-UPDATE ordering.preorders SET version = version + 1, state = 'canceled', cancel_reason = @reason::text, updated_at = @at
+UPDATE ordering.preorders SET version = version + 1, state = 'canceled', cancel_reason = @reason::text, updated_at = @at, attend_at = @at
 WHERE id = @id AND state = 'ready' RETURNING *;
 
+-- name: AttendPreorder :exec
+-- No time: never again.
+UPDATE ordering.preorders SET attend_at = sqlc.narg(attend_at) WHERE id = @id AND state = @state;
+
 -- name: WindUpPreorder :exec
-UPDATE ordering.preorders SET wound_up_at = @at::timestamptz WHERE id = @id AND state = 'canceled' AND wound_up_at IS NULL;
+UPDATE ordering.preorders SET wound_up_at = @at::timestamptz, attend_at = NULL WHERE id = @id AND state = 'canceled' AND wound_up_at IS NULL;
 
 -- name: ListPreorders :many
--- Newest first, those before the one with the id. Drafts are shown to nobody.
-SELECT * FROM ordering.preorders WHERE state <> 'draft' AND id < @before ORDER BY id DESC LIMIT @at_most;
+-- Newest first, those before the one with the id. What never came to be is shown to nobody.
+SELECT * FROM ordering.preorders WHERE state IN ('ready', 'canceled') AND id < @before ORDER BY id DESC LIMIT @at_most;
 
--- name: UnfinishedPreorders :many
-SELECT * FROM ordering.preorders WHERE state = 'draft' OR (state = 'canceled' AND wound_up_at IS NULL) ORDER BY id LIMIT @at_most;
+-- name: PreordersToAttend :many
+SELECT * FROM ordering.preorders WHERE attend_at <= @now ORDER BY attend_at LIMIT @at_most;
 
 -- name: OrdersToCallOff :many
 -- Orders of a canceled drop that live, are not shipped, and of which nobody was asked yet on the drop's behalf that they be canceled.

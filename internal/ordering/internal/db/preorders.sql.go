@@ -12,9 +12,37 @@ import (
 	"github.com/google/uuid"
 )
 
+const abandonPreorder = `-- name: AbandonPreorder :execrows
+UPDATE ordering.preorders SET state = 'abandoned' WHERE id = $1 AND state = 'draft'
+`
+
+func (q *Queries) AbandonPreorder(ctx context.Context, db DBTX, id uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, abandonPreorder, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const attendPreorder = `-- name: AttendPreorder :exec
+UPDATE ordering.preorders SET attend_at = $1 WHERE id = $2 AND state = $3
+`
+
+type AttendPreorderParams struct {
+	AttendAt *time.Time
+	ID       uuid.UUID
+	State    string
+}
+
+// No time: never again.
+func (q *Queries) AttendPreorder(ctx context.Context, db DBTX, arg AttendPreorderParams) error {
+	_, err := db.Exec(ctx, attendPreorder, arg.AttendAt, arg.ID, arg.State)
+	return err
+}
+
 const cancelPreorder = `-- name: CancelPreorder :one
-UPDATE ordering.preorders SET version = version + 1, state = 'canceled', cancel_reason = $1::text, updated_at = $2
-WHERE id = $3 AND state = 'ready' RETURNING id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at
+UPDATE ordering.preorders SET version = version + 1, state = 'canceled', cancel_reason = $1::text, updated_at = $2, attend_at = $2
+WHERE id = $3 AND state = 'ready' RETURNING id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at, attend_at
 `
 
 type CancelPreorderParams struct {
@@ -38,37 +66,44 @@ func (q *Queries) CancelPreorder(ctx context.Context, db DBTX, arg CancelPreorde
 		&i.WoundUpAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.AttendAt,
 	)
 	return i, err
 }
 
-const deleteDraft = `-- name: DeleteDraft :exec
-DELETE FROM ordering.preorders WHERE id = $1 AND state = 'draft'
+const deletePreorder = `-- name: DeletePreorder :exec
+DELETE FROM ordering.preorders WHERE id = $1 AND state IN ('draft', 'abandoned')
 `
 
-func (q *Queries) DeleteDraft(ctx context.Context, db DBTX, id uuid.UUID) error {
-	_, err := db.Exec(ctx, deleteDraft, id)
+// One that nobody has seen.
+func (q *Queries) DeletePreorder(ctx context.Context, db DBTX, id uuid.UUID) error {
+	_, err := db.Exec(ctx, deletePreorder, id)
 	return err
 }
 
 const editPreorder = `-- name: EditPreorder :one
-UPDATE ordering.preorders SET version = version + 1, title = $1, per_customer = $2, releases_at = $3, updated_at = $4
-WHERE id = $5 RETURNING id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at
+UPDATE ordering.preorders
+SET version = $1, title = $2, per_customer = $3, releases_at = $4, attend_at = $5, updated_at = $6
+WHERE id = $7 RETURNING id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at, attend_at
 `
 
 type EditPreorderParams struct {
+	Version     int64
 	Title       string
 	PerCustomer int32
 	ReleasesAt  time.Time
+	AttendAt    *time.Time
 	At          time.Time
 	ID          uuid.UUID
 }
 
 func (q *Queries) EditPreorder(ctx context.Context, db DBTX, arg EditPreorderParams) (OrderingPreorder, error) {
 	row := db.QueryRow(ctx, editPreorder,
+		arg.Version,
 		arg.Title,
 		arg.PerCustomer,
 		arg.ReleasesAt,
+		arg.AttendAt,
 		arg.At,
 		arg.ID,
 	)
@@ -85,13 +120,14 @@ func (q *Queries) EditPreorder(ctx context.Context, db DBTX, arg EditPreorderPar
 		&i.WoundUpAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.AttendAt,
 	)
 	return i, err
 }
 
 const insertPreorder = `-- name: InsertPreorder :one
-INSERT INTO ordering.preorders (id, version, product_id, title, per_customer, releases_at, state, created_at, updated_at)
-VALUES ($1, 1, $2, $3, $4, $5, 'draft', $6, $6) RETURNING id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at
+INSERT INTO ordering.preorders (id, version, product_id, title, per_customer, releases_at, state, created_at, updated_at, attend_at)
+VALUES ($1, 1, $2, $3, $4, $5, 'draft', $6, $6, $7) RETURNING id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at, attend_at
 `
 
 type InsertPreorderParams struct {
@@ -101,6 +137,7 @@ type InsertPreorderParams struct {
 	PerCustomer int32
 	ReleasesAt  time.Time
 	At          time.Time
+	AttendAt    *time.Time
 }
 
 func (q *Queries) InsertPreorder(ctx context.Context, db DBTX, arg InsertPreorderParams) (OrderingPreorder, error) {
@@ -111,6 +148,7 @@ func (q *Queries) InsertPreorder(ctx context.Context, db DBTX, arg InsertPreorde
 		arg.PerCustomer,
 		arg.ReleasesAt,
 		arg.At,
+		arg.AttendAt,
 	)
 	var i OrderingPreorder
 	err := row.Scan(
@@ -125,12 +163,13 @@ func (q *Queries) InsertPreorder(ctx context.Context, db DBTX, arg InsertPreorde
 		&i.WoundUpAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.AttendAt,
 	)
 	return i, err
 }
 
 const listPreorders = `-- name: ListPreorders :many
-SELECT id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at FROM ordering.preorders WHERE state <> 'draft' AND id < $1 ORDER BY id DESC LIMIT $2
+SELECT id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at, attend_at FROM ordering.preorders WHERE state IN ('ready', 'canceled') AND id < $1 ORDER BY id DESC LIMIT $2
 `
 
 type ListPreordersParams struct {
@@ -138,7 +177,7 @@ type ListPreordersParams struct {
 	AtMost int32
 }
 
-// Newest first, those before the one with the id. Drafts are shown to nobody.
+// Newest first, those before the one with the id. What never came to be is shown to nobody.
 func (q *Queries) ListPreorders(ctx context.Context, db DBTX, arg ListPreordersParams) ([]OrderingPreorder, error) {
 	rows, err := db.Query(ctx, listPreorders, arg.Before, arg.AtMost)
 	if err != nil {
@@ -160,6 +199,7 @@ func (q *Queries) ListPreorders(ctx context.Context, db DBTX, arg ListPreordersP
 			&i.WoundUpAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.AttendAt,
 		); err != nil {
 			return nil, err
 		}
@@ -172,7 +212,7 @@ func (q *Queries) ListPreorders(ctx context.Context, db DBTX, arg ListPreordersP
 }
 
 const lockPreorder = `-- name: LockPreorder :one
-SELECT id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at FROM ordering.preorders WHERE id = $1 FOR UPDATE
+SELECT id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at, attend_at FROM ordering.preorders WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockPreorder(ctx context.Context, db DBTX, id uuid.UUID) (OrderingPreorder, error) {
@@ -190,6 +230,7 @@ func (q *Queries) LockPreorder(ctx context.Context, db DBTX, id uuid.UUID) (Orde
 		&i.WoundUpAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.AttendAt,
 	)
 	return i, err
 }
@@ -267,7 +308,7 @@ func (q *Queries) OrdersToCallOff(ctx context.Context, db DBTX, arg OrdersToCall
 }
 
 const preorder = `-- name: Preorder :one
-SELECT id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at FROM ordering.preorders WHERE id = $1
+SELECT id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at, attend_at FROM ordering.preorders WHERE id = $1
 `
 
 func (q *Queries) Preorder(ctx context.Context, db DBTX, id uuid.UUID) (OrderingPreorder, error) {
@@ -285,40 +326,22 @@ func (q *Queries) Preorder(ctx context.Context, db DBTX, id uuid.UUID) (Ordering
 		&i.WoundUpAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.AttendAt,
 	)
 	return i, err
 }
 
-const readyPreorder = `-- name: ReadyPreorder :one
-UPDATE ordering.preorders SET state = 'ready' WHERE id = $1 AND state = 'draft' RETURNING id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at
+const preordersToAttend = `-- name: PreordersToAttend :many
+SELECT id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at, attend_at FROM ordering.preorders WHERE attend_at <= $1 ORDER BY attend_at LIMIT $2
 `
 
-// No row: a job has given it up.
-func (q *Queries) ReadyPreorder(ctx context.Context, db DBTX, id uuid.UUID) (OrderingPreorder, error) {
-	row := db.QueryRow(ctx, readyPreorder, id)
-	var i OrderingPreorder
-	err := row.Scan(
-		&i.ID,
-		&i.Version,
-		&i.ProductID,
-		&i.Title,
-		&i.PerCustomer,
-		&i.ReleasesAt,
-		&i.State,
-		&i.CancelReason,
-		&i.WoundUpAt,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-	)
-	return i, err
+type PreordersToAttendParams struct {
+	Now    *time.Time
+	AtMost int32
 }
 
-const unfinishedPreorders = `-- name: UnfinishedPreorders :many
-SELECT id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at FROM ordering.preorders WHERE state = 'draft' OR (state = 'canceled' AND wound_up_at IS NULL) ORDER BY id LIMIT $1
-`
-
-func (q *Queries) UnfinishedPreorders(ctx context.Context, db DBTX, atMost int32) ([]OrderingPreorder, error) {
-	rows, err := db.Query(ctx, unfinishedPreorders, atMost)
+func (q *Queries) PreordersToAttend(ctx context.Context, db DBTX, arg PreordersToAttendParams) ([]OrderingPreorder, error) {
+	rows, err := db.Query(ctx, preordersToAttend, arg.Now, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +361,7 @@ func (q *Queries) UnfinishedPreorders(ctx context.Context, db DBTX, atMost int32
 			&i.WoundUpAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.AttendAt,
 		); err != nil {
 			return nil, err
 		}
@@ -349,8 +373,38 @@ func (q *Queries) UnfinishedPreorders(ctx context.Context, db DBTX, atMost int32
 	return items, nil
 }
 
+const readyPreorder = `-- name: ReadyPreorder :one
+UPDATE ordering.preorders SET state = 'ready', attend_at = $1 WHERE id = $2 AND state = 'draft' RETURNING id, version, product_id, title, per_customer, releases_at, state, cancel_reason, wound_up_at, created_at, updated_at, attend_at
+`
+
+type ReadyPreorderParams struct {
+	AttendAt *time.Time
+	ID       uuid.UUID
+}
+
+// No row: a job has given it up.
+func (q *Queries) ReadyPreorder(ctx context.Context, db DBTX, arg ReadyPreorderParams) (OrderingPreorder, error) {
+	row := db.QueryRow(ctx, readyPreorder, arg.AttendAt, arg.ID)
+	var i OrderingPreorder
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.ProductID,
+		&i.Title,
+		&i.PerCustomer,
+		&i.ReleasesAt,
+		&i.State,
+		&i.CancelReason,
+		&i.WoundUpAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.AttendAt,
+	)
+	return i, err
+}
+
 const windUpPreorder = `-- name: WindUpPreorder :exec
-UPDATE ordering.preorders SET wound_up_at = $1::timestamptz WHERE id = $2 AND state = 'canceled' AND wound_up_at IS NULL
+UPDATE ordering.preorders SET wound_up_at = $1::timestamptz, attend_at = NULL WHERE id = $2 AND state = 'canceled' AND wound_up_at IS NULL
 `
 
 type WindUpPreorderParams struct {
