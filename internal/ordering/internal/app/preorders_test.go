@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/ordering/internal/app"
@@ -194,6 +195,17 @@ func TestPreorders(t *testing.T) {
 		s.clock.Advance(7 * 24 * time.Hour)
 		_, err = s.Ship(t.Context(), boss, p.Order.ID, "CJ", "1")
 		require.NoError(t, err)
+	})
+	// original 26: whether the address was the shopper's was asked after the shopper had been told that all was well.
+	t.Run("NeedAnAddressOfTheShoppers", func(t *testing.T) {
+		t.Parallel()
+
+		s := setup(t)
+		in := preorder(uuid.New(), s.drop(t, 1, 1), "k")
+		in.AddressID = uuid.New()
+		_, err := s.PlacePreorder(t.Context(), in)
+		require.ErrorIs(t, err, accounts.ErrNoAddress)
+		require.Zero(t, s.count(t, `SELECT count(*) FROM ordering.orders`))
 	})
 	t.Run("Unknown", func(t *testing.T) {
 		t.Parallel()
