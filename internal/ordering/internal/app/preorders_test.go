@@ -245,9 +245,9 @@ func TestPreorderIsCalledOff(t *testing.T) {
 
 		// It dies again and again on the way, and what it has done is done.
 		for n := range 20 {
-			left := 30 + n
+			var asked atomic.Int64
 			s.payments.always("refund.before", func(ctx context.Context) error {
-				if left--; left < 0 {
+				if asked.Add(1) > int64(30+n) {
 					return errors.New("connection reset by peer")
 				}
 				return ctx.Err()
