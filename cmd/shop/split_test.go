@@ -16,7 +16,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/sasapick/shop/internal/platform/pg"
 	"github.com/sasapick/shop/internal/platform/stacktest"
@@ -35,11 +34,8 @@ type split struct {
 func newSplit(t *testing.T, module string) *split {
 	t.Helper()
 	inMain, inOther := freeAddress(t), freeAddress(t)
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1)) // a broker that no other shop has ever used
-	require.NoError(t, err)
-	t.Cleanup(cluster.Close)
 	between := map[string]string{
-		"SHOP_KAFKA_BROKERS": strings.Join(cluster.ListenAddrs(), ","), "SHOP_KAFKA_PARTITIONS": "4", "SHOP_REDIS_URL": stacktest.Redis(t),
+		"SHOP_KAFKA_BROKERS": strings.Join(ownKafka(t), ","), "SHOP_REDIS_URL": stacktest.Redis(t),
 		"SHOP_RPC_TOKEN": uuid.NewString(), "SHOP_DATABASE_CONNS": "6",
 	}
 	settings := func(own map[string]string) map[string]string {
