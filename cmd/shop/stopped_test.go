@@ -35,7 +35,7 @@ func TestStopped(t *testing.T) {
 		"BeforeTheAnswers":     {point: "batch.flight.landed=stop@60"},
 		"AsLeaderOfTheRelay":   {point: "bus.relay.published=stop@40", twice: true},
 		"AsLeaderOfAJob":       {point: "catalog.settle.commit=stop@3", holds: true},
-		"AsTheOneWhoHears":     {point: "bus.group.handled=stop@5", holds: true},
+		"AsTheOneWhoHears":     {point: "ordering.captured.heard=stop@5", holds: true}, // in the transaction of the bus
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
