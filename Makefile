@@ -12,16 +12,16 @@ build: ## The binary: bin/shop
 	go build -trimpath -o bin/shop ./cmd/shop
 
 .PHONY: test
-test: ## All tests; those of real engines run where SHOP_TEST_DATABASE_URL, _REDIS_URL and _KAFKA_BROKERS say
+test: ## All tests; those of real engines run where SHOP_TEST_DATABASE_URL, _REDIS_URL, _KAFKA_BROKERS, _ELASTICSEARCH_URL, _CASSANDRA_HOSTS and _BLOB_URL say
 	go test ./...
 
 .PHONY: bench
-bench: ## Orders, reads and claims a second on SHOP_TEST_DATABASE_URL, into docs/benchmarks.md
+bench: ## Orders, reads, claims, drops and catalogues a second on SHOP_TEST_DATABASE_URL, into docs/benchmarks.md
 	go run ./bench all
 
 .PHONY: crash
 crash: ## The shop killed at each of its failpoints in turn, under a crowd, on both buses
-	SHOP_CRASH_FULL=1 go test -tags failpoints -run TestFailpoints -count=1 -timeout 90m -v ./cmd/shop
+	SHOP_CRASH_FULL=1 go test -tags failpoints -run '^(TestFailpoints|TestReindexKilled)$$' -count=1 -timeout 90m -v ./cmd/shop
 
 .PHONY: generate
 generate: bin/sqlc ## Go from the SQL of every module

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -60,6 +61,22 @@ func (c *child) stop() {
 	late := time.AfterFunc(patience, func() { _ = c.command.Process.Kill() })
 	defer late.Stop()
 	_ = c.command.Wait()
+}
+
+// asked is for how many details its store was asked so far.
+func (c *child) asked() (int64, error) {
+	resp, err := http.Get("http://" + c.private + "/metrics")
+	if err != nil {
+		return 0, fmt.Errorf("read the metrics: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), `shop_batch_size_sum{group="catalog.details"} `); ok {
+			n, err := strconv.ParseFloat(value, 64)
+			return int64(n), err
+		}
+	}
+	return 0, nil // it has no store
 }
 
 // profile writes a CPU profile of the next while into the folder; the returned function waits for it.

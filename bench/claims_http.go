@@ -74,10 +74,32 @@ func (w *world) claimsOverHTTP(ctx context.Context, r *report, pools map[int]int
 			id: fmt.Sprintf("claims-http-%d", callers), title: fmt.Sprintf("POST /v1/coupons/{id}/claims over HTTP, %d connections", callers),
 			unit: "claims a second", series: all,
 			targets: []target{aim(ours.name, single.name, all[0], all[1], 8)},
-			notes:   []string{outcome(ours.name, ours.tallies), outcome(single.name, single.tallies)},
+			notes:   []string{ours.outcome(), single.outcome()},
 		})
 	}
 	return nil
+}
+
+// claimsGone asks for coupons when all are gone, half of it from those who hold one, who are given it again.
+func (w *world) claimsGone(ctx context.Context, r *report) error {
+	campaign, err := w.soldOut(ctx, claims{})
+	if err != nil {
+		return err
+	}
+	return w.gone(ctx, r, late{
+		table: table{
+			id: "claims-gone", title: fmt.Sprintf("POST /v1/coupons/{id}/claims when nothing is left, %d connections", latter),
+			notes: []string{fmt.Sprintf("half of the answers are 200, to the holders of the %d coupons, and half 409, to %d others", holders, len(w.people)-holders)},
+		},
+		least: 0.9, path: claimPath + "{id}" + claimsPath,
+		request: func(p person) []byte { return appendClaim(nil, claimPath, campaign, p.token) },
+		status: func(i int) int {
+			if personOf(i) < holders {
+				return http.StatusOK
+			}
+			return http.StatusConflict
+		},
+	})
 }
 
 // claimsOfSeveral spreads the connections over shops that share a database and one campaign.
@@ -105,7 +127,7 @@ func (w *world) claimsOfSeveral(ctx context.Context, r *report) error {
 			r.machine.cores, connsOfSeveral)},
 	}
 	for _, s := range several {
-		t.notes = append(t.notes, outcome(s.name, s.tallies))
+		t.notes = append(t.notes, s.outcome())
 	}
 	r.add(t)
 	return nil
@@ -121,15 +143,17 @@ type served struct {
 	tallies []tally
 }
 
+func (s *served) outcome() string { return outcome(s.name, claims{}.words(), s.tallies...) }
+
 func (w *world) claimServed(s *served, callers int) thing {
 	return thing{s.name, func(ctx context.Context) (sample, error) {
-		if err := w.forgetClaims(ctx); err != nil {
+		if err := w.clear(ctx, claims{}); err != nil {
 			return sample{}, err
 		}
 		campaigns := make([]uuid.UUID, campaignsOfARun)
 		err := w.onDatabase(ctx, func(conn *pgxpool.Conn) (err error) {
 			for i := range campaigns {
-				if campaigns[i], err = makeCampaign(ctx, conn, plenty); err != nil {
+				if campaigns[i], err = (claims{}).announce(ctx, conn, plenty); err != nil {
 					return err
 				}
 			}
@@ -157,7 +181,7 @@ func (w *world) claimServed(s *served, callers int) thing {
 			return found, err
 		}
 		for i, campaign := range campaigns {
-			t, err := w.tally(ctx, campaign, promised(i))
+			t, err := w.tally(ctx, claims{}, campaign, promised(i))
 			if err != nil {
 				return found, err
 			}

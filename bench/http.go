@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+
+	"github.com/google/uuid"
 )
 
 // ordersOverHTTP places orders over connections, with a token, at a shop in another process that does all that the binary does: it
@@ -15,7 +17,7 @@ import (
 func (w *world) ordersOverHTTP(ctx context.Context, r *report, alone best) error {
 	for _, callers := range crowds {
 		var things []thing
-		for _, k := range kinds {
+		for _, k := range []kind{hot, spread} {
 			for _, flights := range []int{0, alone[bestKey(k, callers)]} {
 				things = append(things, w.overHTTP(k, callers, flights))
 			}
@@ -78,29 +80,46 @@ func (w *world) post(shop *child, k kind, callers int) load {
 		return func(context.Context) error {
 			buyer, g := w.people[next%len(w.people)], k.pick(w, dice)
 			next += callers
-			body = fmt.Appendf(body[:0], `{"items":[{"product_id":"%s","quantity":1,"expected_price_won":%d}],"address_id":"%s"}`, g.id, g.priceWon, buyer.address)
-			request = fmt.Appendf(request[:0], "POST /v1/orders HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: bench\r\nAuthorization: Bearer %s\r\n"+
-				"Idempotency-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", buyer.token, nextKey(), len(body), body)
+			path := "/v1/orders"
+			if g.drop != uuid.Nil {
+				path = preorderPath + g.drop.String() + ordersPath
+				body = fmt.Appendf(body[:0], `{"quantity":1,"address_id":"%s"}`, buyer.address)
+			} else {
+				body = fmt.Appendf(body[:0], `{"items":[{"product_id":"%s","quantity":1,"expected_price_won":%d}],"address_id":"%s"}`, g.id, g.priceWon, buyer.address)
+			}
+			request = appendPost(request[:0], path, buyer.token, nextKey(), body)
 			return conn.expect(http.StatusCreated, request)
 		}, conn.close, nil
 	}}
 }
 
+func appendPost(request []byte, path, token, key string, body []byte) []byte {
+	return fmt.Appendf(request, "POST %s HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: bench\r\nAuthorization: Bearer %s\r\n"+
+		"Idempotency-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, token, key, len(body), body)
+}
+
 // introduce shows the shop every token once: people who buy have looked around before.
 func (w *world) introduce(address string) error {
+	return askEach(address, len(w.people), func(i int) []byte {
+		return []byte("GET " + productPath + w.goods[i%len(w.goods)].id.String() + " HTTP/1.1\r\nHost: shop.test\r\nAuthorization: Bearer " + w.people[i].token + "\r\n\r\n")
+	})
+}
+
+// askEach makes n requests, some at once.
+func askEach(address string, n int, request func(i int) []byte) error {
 	const doors = 16
 	var wg sync.WaitGroup
 	errs := make([]error, doors)
-	for n := range doors {
+	for door := range doors {
 		wg.Go(func() {
 			conn, err := dial(address)
 			if err != nil {
-				errs[n] = err
+				errs[door] = err
 				return
 			}
 			defer conn.close()
-			for i := n; i < len(w.people) && errs[n] == nil; i += doors {
-				errs[n] = conn.expect(http.StatusOK, []byte("GET "+productPath+w.goods[i%len(w.goods)].id.String()+" HTTP/1.1\r\nHost: shop.test\r\nAuthorization: Bearer "+w.people[i].token+"\r\n\r\n"))
+			for i := door; i < n && errs[door] == nil; i += doors {
+				errs[door] = conn.expect(http.StatusOK, request(i))
 			}
 		})
 	}

@@ -72,6 +72,18 @@ func stat(pid int) (process, bool) {
 	return process{parent, string(b[open+1 : closed]), ticks(11) + ticks(12), ticks(13) + ticks(14)}, true
 }
 
+// peakOf is how many bytes of memory a process has had at most; 0 where there is no /proc.
+func peakOf(pid int) int64 {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(b)) {
+		if size, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(size), " kB"), 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
+
 // machine is where the figures come from.
 type machine struct {
 	at                   time.Time

@@ -19,6 +19,9 @@ type sample struct {
 	postgresMicros float64 // CPU of PostgreSQL, for each answer
 	failed         int
 	failure        error // the first
+	answered       int64 // all that were good, those before and after the counted while too
+	asked          int64 // of those, the ones for which the shop asked its store
+	peak           int64 // bytes that the process had at most
 }
 
 // load is what the callers of a measurement do: each calls its own function again and again, as soon as the last call is answered.
@@ -38,6 +41,7 @@ func (l load) measure(ctx context.Context, s settings) (sample, error) {
 	type caller struct {
 		one       func(ctx context.Context) error
 		latencies []time.Duration
+		answered  int64
 		failed    int
 		failure   error
 	}
@@ -69,6 +73,9 @@ func (l load) measure(ctx context.Context, s settings) (sample, error) {
 				start := time.Now()
 				err := c.one(calling)
 				took := time.Since(start)
+				if err == nil {
+					c.answered++
+				}
 				switch {
 				case phase.Load() != counting:
 				case err != nil:
@@ -101,6 +108,7 @@ func (l load) measure(ctx context.Context, s settings) (sample, error) {
 	var result sample
 	for i := range callers {
 		all = append(all, callers[i].latencies...)
+		result.answered += callers[i].answered * int64(max(1, l.each))
 		result.failed += callers[i].failed
 		result.failure = cmp.Or(result.failure, callers[i].failure)
 	}
@@ -177,13 +185,19 @@ func figure[T cmp.Ordered](s *series, of func(sample) T) T {
 	return median(values)
 }
 
-func (s *series) rate() float64 { return figure(s, func(x sample) float64 { return x.rate }) }
+func (s *series) rate() float64 { return figure(s, rateOf) }
+
+// The figures of a sample that things are compared by.
+func rateOf(x sample) float64   { return x.rate }
+func p50Of(x sample) float64    { return x.p50.Seconds() }
+func p99Of(x sample) float64    { return x.p99.Seconds() }
+func memoryOf(x sample) float64 { return float64(x.peak) }
 
 // ratio is the median of the rounds' own ratios, with the least and the largest of them.
-func ratio(a, b *series) (middle, least, most float64) {
+func ratio(a, b *series, of func(sample) float64) (middle, least, most float64) {
 	ratios := make([]float64, len(a.samples))
 	for i := range a.samples {
-		ratios[i] = a.samples[i].rate / b.samples[i].rate
+		ratios[i] = of(a.samples[i]) / of(b.samples[i])
 	}
 	return median(ratios), slices.Min(ratios), slices.Max(ratios)
 }

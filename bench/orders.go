@@ -20,14 +20,13 @@ var crowds = []int{64, 256}
 
 // kind is what the callers order.
 type kind struct {
-	name string
-	pick func(w *world, dice *rand.Rand) good
+	name, what string
+	pick       func(w *world, dice *rand.Rand) good
 }
 
 var (
-	hot    = kind{"hot", func(w *world, _ *rand.Rand) good { return w.goods[0] }}
-	spread = kind{"spread", func(w *world, dice *rand.Rand) good { return w.goods[dice.IntN(len(w.goods))] }}
-	kinds  = []kind{hot, spread}
+	hot    = kind{"hot", "one hot product", func(w *world, _ *rand.Rand) good { return w.goods[0] }}
+	spread = kind{"spread", "10,000 products", func(w *world, dice *rand.Rand) good { return w.goods[dice.IntN(len(w.goods))] }}
 )
 
 // keys makes the idempotency keys of a whole run different.
@@ -37,7 +36,7 @@ func nextKey() string { return "bench-" + strconv.FormatInt(keys.Add(1), 10) }
 
 // measureOrders compares the shop with itself when each step of an order is a transaction of its own.
 func measureOrders(ctx context.Context, w *world, r *report) error {
-	alone, notes, err := w.search(ctx)
+	alone, notes, err := w.search(ctx, hot, spread)
 	if err != nil {
 		return err
 	}
@@ -84,7 +83,7 @@ func (w *world) place(shop *benchfx.Shop, k kind, callers int) load {
 			buyer, g := w.people[next%len(w.people)], k.pick(w, dice)
 			next += callers
 			_, err := shop.Orders.Place(ctx, orderingbench.PlaceInput{
-				AccountID: buyer.id, AddressID: buyer.address, ProductID: g.id, PriceWon: g.priceWon, Key: nextKey(),
+				AccountID: buyer.id, AddressID: buyer.address, ProductID: g.id, PriceWon: g.priceWon, DropID: g.drop, Key: nextKey(),
 			})
 			return err
 		}, nil, nil
@@ -97,7 +96,7 @@ type best map[string]int
 func bestKey(k kind, callers int) string { return fmt.Sprint(k.name, callers) }
 
 // search tries the baseline with more and more flights at once.
-func (w *world) search(ctx context.Context) (best, []string, error) {
+func (w *world) search(ctx context.Context, kinds ...kind) (best, []string, error) {
 	room, err := w.room(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -171,7 +170,7 @@ func (w *world) ordersInProcess(ctx context.Context, r *report, alone best, note
 	}()
 	for _, callers := range crowds {
 		var things []thing
-		for _, k := range kinds {
+		for _, k := range []kind{hot, spread} {
 			for _, flights := range []int{0, alone[bestKey(k, callers)]} {
 				if shops[flights] == nil {
 					shop, err := w.open(ctx, flights)
@@ -227,11 +226,10 @@ func (w *world) inProcess(shop *benchfx.Shop, k kind, callers, flights int) thin
 }
 
 func describe(k kind, flights int) string {
-	what := map[string]string{hot.name: "one hot product", spread.name: "10,000 products"}[k.name]
 	if flights == 0 {
-		return "the shop, " + what
+		return "the shop, " + k.what
 	}
-	return fmt.Sprintf("a transaction a step (%d at once), %s", flights, what)
+	return fmt.Sprintf("a transaction a step (%d at once), %s", flights, k.what)
 }
 
 // profileHere profiles this process until the returned function is called.

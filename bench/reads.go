@@ -25,7 +25,7 @@ func measureReads(ctx context.Context, w *world, r *report) error {
 	}
 	defer shop.stop()
 	answers := filepath.Join(w.folder, "answers.json")
-	if err := w.copyAnswers(shop.address, answers); err != nil {
+	if err := copyAnswers(shop.address, w.goods, answers); err != nil {
 		return err
 	}
 	bare, err := startChild(ctx, "bare", "--answers", answers)
@@ -38,32 +38,10 @@ func measureReads(ctx context.Context, w *world, r *report) error {
 	if err != nil {
 		return err
 	}
-	requests := make([][]byte, len(w.goods))
-	for i, g := range w.goods {
-		requests[i] = get(productPath + g.id.String())
-	}
-	read := func(name string, server *child, among [][]byte) thing {
-		l := load{callers: readers, server: []int{server.pid()}, postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
-			conn, err := dial(server.address)
-			if err != nil {
-				return nil, nil, err
-			}
-			dice := rand.New(rand.NewPCG(uint64(n), 1))
-			return func(context.Context) error { return conn.expect(http.StatusOK, among[dice.IntN(len(among))]) }, conn.close, nil
-		}}
-		return thing{name, func(ctx context.Context) (sample, error) {
-			profiled := server.profile(w.settings.Profile, name, w.settings.Warm+w.settings.Run)
-			s, err := l.measure(ctx, w.settings)
-			if err != nil {
-				return s, err
-			}
-			return s, profiled()
-		}}
-	}
 	fmt.Print("details ")
 	all, err := alternate(ctx, w.settings.Rounds, []thing{
-		read("the shop, one product", shop, requests[:1]), read("bare chi, one product", bare, requests[:1]),
-		read("the shop, 10,000 products", shop, requests), read("bare chi, 10,000 products", bare, requests),
+		w.read("the shop, one product", shop, w.goods[:1], uniform), w.read("bare chi, one product", bare, w.goods[:1], uniform),
+		w.read("the shop, 10,000 products", shop, w.goods, uniform), w.read("bare chi, 10,000 products", bare, w.goods, uniform),
 	})
 	if err != nil {
 		return err
@@ -77,6 +55,42 @@ func measureReads(ctx context.Context, w *world, r *report) error {
 		notes: []string{rest},
 	})
 	return nil
+}
+
+// A choice draws the next of n things.
+type choice func(dice *rand.Rand, n int) func() int
+
+func uniform(dice *rand.Rand, n int) func() int { return func() int { return dice.IntN(n) } }
+
+// read asks a server for the details of one product after the other.
+func (w *world) read(name string, server *child, among []good, next choice) thing {
+	l := load{callers: readers, server: []int{server.pid()}, postmaster: w.postmaster, caller: func(n int) (func(context.Context) error, func(), error) {
+		conn, err := dial(server.address)
+		if err != nil {
+			return nil, nil, err
+		}
+		draw := next(rand.New(rand.NewPCG(uint64(n), 1)), len(among))
+		return func(context.Context) error {
+			return conn.expect(http.StatusOK, get(productPath+among[draw()].id.String()))
+		}, conn.close, nil
+	}}
+	return thing{name, func(ctx context.Context) (sample, error) {
+		profiled := server.profile(w.settings.Profile, name, w.settings.Warm+w.settings.Run)
+		before, err := server.asked()
+		if err != nil {
+			return sample{}, err
+		}
+		s, err := l.measure(ctx, w.settings)
+		if err != nil {
+			return s, err
+		}
+		after, err := server.asked()
+		if err != nil {
+			return s, err
+		}
+		s.asked = after - before
+		return s, profiled()
+	}}
 }
 
 // atRest says what the shop takes when nobody asks it anything: its relay, its consumers and its jobs look for work.
@@ -97,14 +111,14 @@ func get(path string) []byte {
 }
 
 // copyAnswers asks for every product once and keeps what was answered, without what the server itself adds.
-func (w *world) copyAnswers(address, file string) error {
+func copyAnswers(address string, goods []good, file string) error {
 	conn, err := dial(address)
 	if err != nil {
 		return err
 	}
 	defer conn.close()
-	answers := make([]answer, len(w.goods))
-	for i, g := range w.goods {
+	answers := make([]answer, len(goods))
+	for i, g := range goods {
 		a := answer{Path: productPath + g.id.String(), Header: http.Header{}}
 		status, body, err := conn.do(get(a.Path), func(line []byte) {
 			name, value, _ := strings.Cut(string(line), ": ")

@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
 // report is what was found.
 type report struct {
+	opens    string // before its place in the document
 	machine  machine
 	settings settings
 	tables   []table
@@ -22,7 +24,9 @@ type report struct {
 type table struct {
 	id, title, unit string
 	series          []*series
+	columns         []column // nil: those of a load
 	targets         []target
+	limits          []limit
 	notes           []string
 }
 
@@ -34,16 +38,33 @@ type target struct {
 }
 
 func (t target) String() string {
-	middle, low, high := ratio(t.of, t.over)
+	middle, low, high := ratio(t.of, t.over, rateOf)
+	return judged(t.says, middle, low, high, t.least != 0, middle >= t.least)
+}
+
+// limit is what a ratio of another figure is to be at most; 0: it is only shown.
+type limit struct {
+	says     string
+	of, over *series
+	figure   func(sample) float64
+	most     float64
+}
+
+func (l limit) String() string {
+	middle, low, high := ratio(l.of, l.over, l.figure)
+	return judged(l.says, middle, low, high, l.most != 0, middle <= l.most)
+}
+
+func judged(says string, middle, low, high float64, wanted, met bool) string {
 	verdict := ""
 	switch {
-	case t.least == 0:
-	case middle < t.least:
-		verdict = ": FAIL"
-	default:
+	case !wanted:
+	case met:
 		verdict = ": pass"
+	default:
+		verdict = ": FAIL"
 	}
-	return fmt.Sprintf("%s: %.2f × (rounds %.2f to %.2f)%s", t.says, middle, low, high, verdict)
+	return fmt.Sprintf("%s: %.2f × (rounds %.2f to %.2f)%s", says, middle, low, high, verdict)
 }
 
 // add keeps a table and shows it.
@@ -59,10 +80,42 @@ func micros(d time.Duration) string {
 	return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000)
 }
 
-var columns = []string{"", "a second", "p50 ms", "p99 ms", "p99.9 ms", "CPU µs, server", "CPU µs, PostgreSQL"}
+// column is one of a table, after the names.
+type column struct {
+	head string
+	cell func(*series) string
+}
+
+var (
+	latencies = []column{
+		{"a second", func(s *series) string { return fmt.Sprintf("%.0f", s.rate()) }},
+		{"p50 ms", func(s *series) string { return micros(figure(s, func(x sample) time.Duration { return x.p50 })) }},
+		{"p99 ms", func(s *series) string { return micros(figure(s, func(x sample) time.Duration { return x.p99 })) }},
+		{"p99.9 ms", func(s *series) string { return micros(figure(s, func(x sample) time.Duration { return x.p999 })) }},
+	}
+	costs = []column{
+		{"CPU µs, server", func(s *series) string {
+			return fmt.Sprintf("%.1f", figure(s, func(x sample) float64 { return x.serverMicros }))
+		}},
+		{"CPU µs, PostgreSQL", func(s *series) string {
+			return fmt.Sprintf("%.1f", figure(s, func(x sample) float64 { return x.postgresMicros }))
+		}},
+	}
+	underLoad = slices.Concat(latencies, costs)
+)
+
+func (t table) shown() []column {
+	if t.columns == nil {
+		return underLoad
+	}
+	return t.columns
+}
 
 func (t table) rows() [][]string {
-	rows := [][]string{columns}
+	rows := [][]string{{""}}
+	for _, c := range t.shown() {
+		rows[0] = append(rows[0], c.head)
+	}
 	for _, s := range t.series {
 		name := s.name
 		failed, first := 0, error(nil)
@@ -75,13 +128,11 @@ func (t table) rows() [][]string {
 		if failed > 0 {
 			name += fmt.Sprintf(" (%d failed: %.80s)", failed, first)
 		}
-		rows = append(rows, []string{
-			name, fmt.Sprintf("%.0f", s.rate()),
-			micros(figure(s, func(x sample) time.Duration { return x.p50 })), micros(figure(s, func(x sample) time.Duration { return x.p99 })),
-			micros(figure(s, func(x sample) time.Duration { return x.p999 })),
-			fmt.Sprintf("%.1f", figure(s, func(x sample) float64 { return x.serverMicros })),
-			fmt.Sprintf("%.1f", figure(s, func(x sample) float64 { return x.postgresMicros })),
-		})
+		row := []string{name}
+		for _, c := range t.shown() {
+			row = append(row, c.cell(s))
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }
@@ -90,26 +141,30 @@ func (t table) rows() [][]string {
 func (t table) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n", t.title)
-	for _, row := range t.rows() {
+	rows := t.rows()
+	for _, row := range rows {
 		fmt.Fprintf(&b, "  %-52s", row[0])
 		for i, cell := range row[1:] {
-			fmt.Fprintf(&b, "  %*s", len([]rune(columns[i+1])), cell)
+			fmt.Fprintf(&b, "  %*s", len([]rune(rows[0][i+1])), cell)
 		}
 		b.WriteString("\n")
 	}
-	for _, g := range t.targets {
-		fmt.Fprintf(&b, "  %s\n", g)
+	for _, line := range t.verdicts() {
+		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	b.WriteString("\n")
 	return b.String()
 }
 
-func (t table) lines() []string {
+func (t table) verdicts() []string {
 	var lines []string
 	for _, g := range t.targets {
 		lines = append(lines, g.String())
 	}
-	return append(lines, t.notes...)
+	for _, l := range t.limits {
+		lines = append(lines, l.String())
+	}
+	return lines
 }
 
 // markdown is the table for the document.
@@ -123,16 +178,19 @@ func (t table) markdown(folder string) string {
 		}
 	}
 	b.WriteString("\n")
-	for _, line := range t.lines() {
+	for _, line := range append(t.verdicts(), t.notes...) {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}
 	return b.String() + "\n"
 }
 
-// What stands between these in the document is the command's.
+// What stands between these in the document is a command's.
 const (
-	opens  = "<!-- measured: go run ./bench writes this -->\n"
-	closes = "<!-- /measured -->"
+	opens         = "<!-- measured: go run ./bench writes this -->\n"
+	opensCatalog  = "<!-- measured: go run ./bench catalog writes this -->\n"
+	opensQueue    = "<!-- measured: go run ./bench queue writes this -->\n"
+	opensOverload = "<!-- measured: go run ./bench overload writes this -->\n"
+	closes        = "<!-- /measured -->"
 )
 
 // write draws the charts and puts the tables into the document.
@@ -154,12 +212,12 @@ func (r *report) write() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	before, rest, found := strings.Cut(string(text), opens)
+	before, rest, found := strings.Cut(string(text), r.opens)
 	_, after, closed := strings.Cut(rest, closes)
 	if !found || !closed {
-		before, after = string(text), "\n"
+		before, after = string(text)+"\n", "\n"
 	}
-	if err := os.WriteFile(document, []byte(before+opens+b.String()+closes+after), 0o644); err != nil {
+	if err := os.WriteFile(document, []byte(before+r.opens+b.String()+closes+after), 0o644); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	fmt.Printf("%s and the charts in %s are written; %s in all\n", document, r.settings.Out, r.took.Round(time.Second))

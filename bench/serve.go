@@ -15,6 +15,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/sasapick/shop/bench/benchfx"
 	"github.com/sasapick/shop/internal/platform/batch"
@@ -41,20 +43,37 @@ func shopConfig(database, folder string, conns int32) (config.Config, error) {
 	return c, c.Check()
 }
 
+// place is where a shop has its data.
+type place struct {
+	Database      string `required:""`
+	Folder        string `required:"" type:"path"`
+	Cassandra     []string
+	Elasticsearch string
+	Stores        string // the name of the keyspace and of the alias
+	Conns         int32
+}
+
+func (p place) config() (config.Config, error) {
+	c, err := shopConfig(p.Database, p.Folder, p.Conns)
+	if p.Stores != "" {
+		c.CassandraHosts, c.CassandraKeyspace, c.ElasticsearchURL, c.ElasticsearchAlias = p.Cassandra, p.Stores, p.Elasticsearch, p.Stores
+	}
+	return c, err
+}
+
 // shopCommand is the shop, as cmd/shop serves it, with its log in a file.
 type shopCommand struct {
-	Database  string `required:""`
-	Folder    string `required:"" type:"path"`
-	Log       string `required:"" type:"path"`
-	Shards    int
-	MaxBatch  int
-	Conns     int32
-	Statement int // connections for claims of one statement, which then have a route
+	place
+	Log        string `required:"" type:"path"`
+	Shards     int
+	MaxBatch   int
+	Statement  int    // connections for claims of one statement, which then have a route
+	MaxDetails uint64 // bytes of details that it keeps; 0: as many as the shop
 }
 
 // Run serves until the input ends.
 func (s shopCommand) Run(ctx context.Context) error {
-	c, err := shopConfig(s.Database, s.Folder, s.Conns)
+	c, err := s.config()
 	if err != nil {
 		return err
 	}
@@ -62,9 +81,11 @@ func (s shopCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
-	log := telemetry.Logger(file, "json", c.LogLevel)
+	buffer := telemetry.NewBuffer(file)
+	defer func() { _ = buffer.Close() }()
+	log := telemetry.Logger(buffer, "json", c.LogLevel)
 	slog.SetDefault(log)
-	shop, err := benchfx.Open(ctx, c, log, benchfx.Options{Flights: batch.Limits{Shards: s.Shards, MaxBatch: s.MaxBatch}, Workers: true})
+	shop, err := benchfx.Open(ctx, c, log, benchfx.Options{Flights: batch.Limits{Shards: s.Shards, MaxBatch: s.MaxBatch}, Workers: true, MaxDetails: s.MaxDetails})
 	if err != nil {
 		return err
 	}
@@ -138,6 +159,9 @@ func serve(ctx context.Context, handler http.Handler) error {
 	}
 	profiles := http.NewServeMux()
 	profiles.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(batch.Collectors()...)
+	profiles.Handle("/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	go func() {
 		_ = web.Serve(ctx, &http.Server{Handler: profiles, ReadHeaderTimeout: time.Second}, private, 0)
 	}()

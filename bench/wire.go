@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http/httputil"
 	"strconv"
 	"time"
 )
@@ -31,6 +32,7 @@ func (w *wire) close() { _ = w.conn.Close() }
 var (
 	errNoLength   = errors.New("an answer without a length")
 	contentLength = []byte("Content-Length: ")
+	inChunks      = []byte("Transfer-Encoding: chunked")
 )
 
 // do sends a request and reads its answer. The body is only good until the next request; header, if there is one, hears every line.
@@ -51,7 +53,7 @@ func (w *wire) do(request []byte, header func(line []byte)) (status int, body []
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, nil, fmt.Errorf("no status: %q", line)
 	}
-	length := -1
+	length, chunked := -1, false
 	for {
 		line, err := w.reader.ReadSlice('\n')
 		if err != nil {
@@ -61,14 +63,19 @@ func (w *wire) do(request []byte, header func(line []byte)) (status int, body []
 		if len(line) == 0 {
 			break
 		}
-		if digits, ok := bytes.CutPrefix(line, contentLength); ok {
-			if length, err = strconv.Atoi(string(digits)); err != nil {
+		if n := len(contentLength); len(line) > n && bytes.EqualFold(line[:n], contentLength) {
+			if length, err = strconv.Atoi(string(line[n:])); err != nil {
 				return 0, nil, errNoLength
 			}
 		}
+		chunked = chunked || bytes.EqualFold(line, inChunks)
 		if header != nil {
 			header(line)
 		}
+	}
+	if chunked {
+		err := w.readChunks()
+		return status, w.body, err
 	}
 	if length < 0 {
 		return 0, nil, errNoLength
@@ -85,6 +92,17 @@ func (w *wire) do(request []byte, header func(line []byte)) (status int, body []
 		read += n
 	}
 	return status, w.body, nil
+}
+
+// readChunks reads a body that comes in pieces, and what follows the last of them.
+func (w *wire) readChunks() error {
+	body := bytes.NewBuffer(w.body[:0])
+	if _, err := body.ReadFrom(httputil.NewChunkedReader(w.reader)); err != nil {
+		return err
+	}
+	w.body = body.Bytes()
+	_, err := w.reader.ReadSlice('\n') // no trailers
+	return err
 }
 
 // expect is do for an answer that must have the status.

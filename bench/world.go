@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sasapick/shop/internal/catalog/catalogfx"
 	"github.com/sasapick/shop/internal/platform/auth"
@@ -32,8 +33,9 @@ type world struct {
 	settings   settings
 	folder     string             // of logs and of what the processes hand each other
 	own        *embedded.Postgres // nil: the server is somebody's
-	admin      *pgx.Conn          // to the server, not to the database
-	postmaster int                // 0: it cannot be seen from here
+	server     string
+	admin      *pgx.Conn // to the server, not to the database
+	postmaster int       // 0: it cannot be seen from here
 	name       string
 	url        string
 	goods      []good
@@ -45,6 +47,7 @@ type world struct {
 type good struct {
 	id       uuid.UUID
 	priceWon int64
+	drop     uuid.UUID // of which it is ordered; zero: of general stock
 }
 
 type person struct {
@@ -62,8 +65,8 @@ func newWorld(ctx context.Context, s settings) (_ *world, err error) {
 	if w.folder, err = os.MkdirTemp("", "shop-bench-"); err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
-	server := s.Database
-	if server == "" {
+	w.server = s.Database
+	if w.server == "" {
 		if err := os.Chmod(w.folder, 0o711); err != nil { // a PostgreSQL that root starts is somebody else
 			return nil, fmt.Errorf("open the folder: %w", err)
 		}
@@ -73,16 +76,16 @@ func newWorld(ctx context.Context, s settings) (_ *world, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("start PostgreSQL: %w", err)
 		}
-		server = w.own.URL()
+		w.server = w.own.URL()
 	}
-	if w.admin, err = pgx.Connect(ctx, server); err != nil {
+	if w.admin, err = pgx.Connect(ctx, w.server); err != nil {
 		return nil, fmt.Errorf("reach PostgreSQL: %w", err)
 	}
 	if err := w.requireDisk(ctx); err != nil {
 		return nil, err
 	}
 	_, w.postmaster = w.dataFolder(ctx)
-	u, err := url.Parse(server)
+	u, err := url.Parse(w.server)
 	if err != nil {
 		return nil, fmt.Errorf("read the database's URL: %w", err)
 	}
@@ -94,7 +97,19 @@ func newWorld(ctx context.Context, s settings) (_ *world, err error) {
 	if err := pg.MigrateAll(ctx, w.url, nil, config.Modules); err != nil {
 		return nil, fmt.Errorf("make the schemas: %w", err)
 	}
-	return w, w.populate(ctx)
+	return w, nil
+}
+
+// tidy leaves nothing for the server to do while something is measured.
+func (w *world) tidy(ctx context.Context) error {
+	return w.onDatabase(ctx, func(conn *pgxpool.Conn) error {
+		for _, statement := range []string{`VACUUM`, `ANALYZE`} {
+			if _, err := conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("tidy up: %w", err)
+			}
+		}
+		return nil
+	})
 }
 
 // requireDisk refuses a server that answers before its disk does: its figures would be another shop's.
@@ -111,13 +126,26 @@ func (w *world) requireDisk(ctx context.Context) error {
 	return nil
 }
 
-func (w *world) populate(ctx context.Context) error {
-	d, err := pg.OpenAll(ctx, w.url, nil, []string{"catalog"}, pg.Config{MaxConns: 2})
+// inhabit is the part that comes before others: it brings the goods and the shoppers.
+func inhabit(ctx context.Context, w *world, _ *report) error {
+	if err := w.populate(ctx, products, shoppers); err != nil {
+		return err
+	}
+	return w.tidy(ctx)
+}
+
+// seedInto puts the first products of the demo shop into a database, with their categories.
+func seedInto(ctx context.Context, database string, products int) error {
+	d, err := pg.OpenAll(ctx, database, nil, []string{"catalog"}, pg.Config{MaxConns: 2})
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	if err := catalogfx.NewSeeder(d).Seed(ctx, products, nil); err != nil {
+	return catalogfx.NewSeeder(d).Seed(ctx, products, nil)
+}
+
+func (w *world) populate(ctx context.Context, products, shoppers int) error {
+	if err := seedInto(ctx, w.url, products); err != nil {
 		return err
 	}
 	conn, err := pgx.Connect(ctx, w.url)
@@ -135,6 +163,13 @@ func (w *world) populate(ctx context.Context) error {
 			return fmt.Errorf("stock up: %w", err)
 		}
 	}
+	if err := w.readGoods(ctx, conn); err != nil {
+		return err
+	}
+	return w.register(ctx, conn, shoppers)
+}
+
+func (w *world) readGoods(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `SELECT id, price_won FROM catalog.products ORDER BY id`)
 	if err != nil {
 		return fmt.Errorf("read the products: %w", err)
@@ -143,19 +178,11 @@ func (w *world) populate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the products: %w", err)
 	}
-	if err := w.register(ctx, conn); err != nil {
-		return err
-	}
-	for _, statement := range []string{`VACUUM`, `ANALYZE`} {
-		if _, err := conn.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("tidy up: %w", err)
-		}
-	}
 	return nil
 }
 
 // register makes accounts with an address and a token that outlives the measurement.
-func (w *world) register(ctx context.Context, conn *pgx.Conn) error {
+func (w *world) register(ctx context.Context, conn *pgx.Conn, shoppers int) error {
 	now := time.Now().UTC()
 	_, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -170,7 +197,7 @@ func (w *world) register(ctx context.Context, conn *pgx.Conn) error {
 	accounts, addresses := make([][]any, shoppers), make([][]any, shoppers)
 	for i := range w.people {
 		p := person{id: uuid.Must(uuid.NewV7()), address: uuid.Must(uuid.NewV7())}
-		if p.token, err = w.sign(p.id, now); err != nil {
+		if p.token, err = w.sign(p.id, auth.Shopper, now); err != nil {
 			return err
 		}
 		w.people[i] = p
@@ -193,8 +220,8 @@ func (w *world) register(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // sign makes a token for a session of its own.
-func (w *world) sign(account uuid.UUID, now time.Time) (string, error) {
-	token, err := auth.Sign(w.key, w.keyID, auth.Principal{AccountID: account, SessionID: uuid.New(), Role: auth.Shopper}, now, 24*time.Hour)
+func (w *world) sign(account uuid.UUID, role auth.Role, now time.Time) (string, error) {
+	token, err := auth.Sign(w.key, w.keyID, auth.Principal{AccountID: account, SessionID: uuid.New(), Role: role}, now, 24*time.Hour)
 	if err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)
 	}

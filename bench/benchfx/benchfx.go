@@ -37,16 +37,19 @@ import (
 
 // Options say what is measured.
 type Options struct {
-	Flights batch.Limits // zero: the shop's own
-	Workers bool         // with the relay, the consumers and the jobs, and with routes on the API
+	Flights    batch.Limits // zero: the shop's own
+	Workers    bool         // with the relay, the consumers and the jobs, and with routes on the API
+	MaxDetails uint64       // bytes of products' details that it keeps, each with 512 more; 0: the shop's own number
 }
 
 // Shop is a shop that runs in this process.
 type Shop struct {
 	Orders    *orderingbench.Orders
 	Coupons   coupons.Service
+	Stock     catalog.Stock
 	API       *web.API
 	Databases *pg.Databases
+	Reindexer *catalogfx.Reindexer
 
 	app *fx.App
 }
@@ -56,9 +59,9 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger, o Options) (*S
 	s := &Shop{}
 	options := []fx.Option{
 		fx.NopLogger,
-		fx.Supply(c, log, o.Flights, platformfx.Version("bench")),
+		fx.Supply(c, log, o.Flights, catalogfx.MaxDetails(o.MaxDetails), platformfx.Version("bench")),
 		platformfx.Module, accountsfx.Module, catalogfx.Module, paymentsfx.Module, couponsfx.Module, queuefx.Module, orders,
-		fx.Populate(&s.Orders, &s.Coupons, &s.API, &s.Databases),
+		fx.Populate(&s.Orders, &s.Coupons, &s.Stock, &s.API, &s.Databases, &s.Reindexer),
 	}
 	if o.Workers {
 		options = append(options, platformfx.Workers(events()), fx.Invoke(func(api *web.API, orders *orderingbench.Orders) {

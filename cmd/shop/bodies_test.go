@@ -47,8 +47,11 @@ func badBodies(t *testing.T, api *web.API, op web.Operation, g good) []bad {
 	}
 	refused := []int{400, 422}
 	small, _ := json.Marshal(map[string]any{})
-	huge := bytes.Repeat([]byte(" "), int(op.MaxBody)+1)
+	huge := bytes.Repeat([]byte(" "), int(min(op.MaxBody, 16<<20))+1) // more is a file, whose reader has tests of its own
 	huge[0] = '"'
+	if head, _, form := bytes.Cut(g.raw, []byte("\r\n\r\n")); form {
+		copy(huge, append(bytes.Clone(head), "\r\n\r\n"...))
+	}
 	cases := []bad{
 		{name: "no JSON", body: []byte("{"), want: []int{400}},
 		{name: "text", body: []byte("quantity=1"), want: []int{400}},
@@ -61,7 +64,7 @@ func badBodies(t *testing.T, api *web.API, op web.Operation, g good) []bad {
 	schema := bodySchema(op)
 	if schema == nil { // it is read by the handler itself, which may keep it as it is
 		for i := range cases {
-			if !slices.Contains(cases[i].want, 413) {
+			if !slices.Contains(cases[i].want, 413) || op.MaxBody > int64(len(huge)) {
 				cases[i].want = nil
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/sasapick/shop/internal/accounts"
+	"github.com/sasapick/shop/internal/catalog/catalogfx"
 	"github.com/sasapick/shop/internal/payments/paymentsfx"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/embedded"
@@ -65,7 +66,13 @@ func (migrateCommand) Run(c config.Config) error {
 		return err
 	}
 	defer g.close()
-	return g.migrate(ctx)
+	if err := g.migrate(ctx); err != nil {
+		return err
+	}
+	if err := catalogfx.Migrate(ctx, c); err != nil {
+		return fmt.Errorf("bring Cassandra's keyspace up to date: %w", err)
+	}
+	return nil
 }
 
 type seedCommand struct {
@@ -82,6 +89,39 @@ func (s seedCommand) Run(c config.Config) error {
 			return err
 		}
 		say("%d products are there (%s)", s.Products, time.Since(start).Round(time.Millisecond))
+		return nil
+	})
+}
+
+type reindexCommand struct {
+	Store string `arg:"" optional:"" default:"all" enum:"all,cassandra,search" help:"cassandra, search or all of them."`
+}
+
+// Run makes the stores anew one after the other. One that is broken off is gone on with by the shops that run, and by the next run of this.
+func (r reindexCommand) Run(c config.Config) error {
+	return with(c, "catalog", func(ctx context.Context, _ *ground, wired *shop) error {
+		stores := wired.reindexer.Stores()
+		if r.Store != "all" {
+			stores = []string{r.Store}
+		}
+		if len(stores) == 0 {
+			say("nothing is kept of the catalogue outside of the shop's processes: each makes its own at its start")
+		}
+		for _, store := range stores {
+			start, told := time.Now(), time.Now()
+			var products int64
+			err := wired.reindexer.Reindex(ctx, store, func(n int64) {
+				if n != products && time.Since(told) > time.Second {
+					told = time.Now()
+					say("%s: %s products are in", store, thousands(n))
+				}
+				products = n
+			})
+			if err != nil {
+				return fmt.Errorf("reindex %s: %w", store, err)
+			}
+			say("%s: %s products are in, and are what is read now (%s)", store, thousands(products), time.Since(start).Round(time.Millisecond))
+		}
 		return nil
 	})
 }

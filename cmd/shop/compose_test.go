@@ -56,7 +56,7 @@ func TestCompose(t *testing.T) {
 	})
 
 	t.Run("EveryAddressIsAService", func(t *testing.T) {
-		for _, name := range []string{"SHOP_DATABASE_URL", "SHOP_REDIS_URL", "SHOP_KAFKA_BROKERS"} {
+		for _, name := range []string{"SHOP_DATABASE_URL", "SHOP_REDIS_URL", "SHOP_KAFKA_BROKERS", "SHOP_CASSANDRA_HOSTS", "SHOP_ELASTICSEARCH_URL"} {
 			host, _ := hostPort(t, inside[name])
 			require.Contains(t, project.Services, host, name)
 			require.Contains(t, project.Services["shop"].DependsOn, host, name)

@@ -9,14 +9,17 @@ import (
 
 // heard are the events that each module hears.
 var heard = map[string][]string{
-	"accounts": append([]string{"ordering.rejected.v1", "ordering.confirmed.v1"}, toldOf...),
-	"catalog":  {"ordering.paid.v1", "ordering.rejected.v1", "ordering.expired.v1", "ordering.canceled.v1"},
-	"coupons":  {"ordering.paid.v1", "ordering.rejected.v1", "ordering.expired.v1", "ordering.canceled.v1", "accounts.registered.v1"},
+	"accounts": append([]string{"ordering.rejected.v1", "ordering.confirmed.v1", "ordering.refund_refused.v1", "catalog.restocked.v1"}, toldOf...),
+	"catalog": {
+		"ordering.paid.v1", "ordering.rejected.v1", "ordering.expired.v1", "ordering.canceled.v1", "ordering.refunded.v1",
+		"accounts.closed.v1", "catalog.category_changed.v1",
+	},
+	"coupons":  {"ordering.paid.v1", "ordering.rejected.v1", "ordering.expired.v1", "ordering.canceled.v1", "ordering.refunded.v1", "accounts.registered.v1"},
 	"ordering": {"payments.captured.v1", "payments.refunded.v1", "payments.refund_refused.v1"},
 }
 
 // toldOf are the events that a shopper is told of.
-var toldOf = []string{"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1"}
+var toldOf = []string{"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1", "ordering.refunded.v1"}
 
 // leftToDo are queries that find work which recovery has not done yet.
 func (w *world) leftToDo() map[string]string {
@@ -24,6 +27,7 @@ func (w *world) leftToDo() map[string]string {
 		"orders under way":   `SELECT format('%s is %s', id, state) FROM ordering.orders WHERE state IN ('pending', 'canceling')`,
 		"payments under way": `SELECT format('attempt of %s is %s: %s', order_id, state, code) FROM payments.attempts WHERE state IN ('sent', 'awaiting_deposit')`,
 		"refunds under way":  `SELECT format('refund of %s is %s: %s', order_id, state, code) FROM payments.refunds WHERE state IN ('requested', 'sent')`,
+		"returns under way":  `SELECT format('refund of %s is %s', order_id, state) FROM ordering.refunds WHERE state IN ('requested', 'sent')`,
 		"webhooks":           `SELECT transmission_id FROM payments.webhooks WHERE processed_at IS NULL`,
 		"settlements":        `SELECT format('%s of %s', action, order_id) FROM catalog.settlements`,
 		"redemptions":        `SELECT format('%s of %s', action, order_id) FROM coupons.settlements`,
@@ -32,13 +36,14 @@ func (w *world) leftToDo() map[string]string {
 		"points":             `SELECT format('%s of %s', action, order_id) FROM accounts.point_settlements`,
 		"tiers":              `SELECT format('of %s', account_id) FROM accounts.tier_reviews WHERE due_at <= now()`,
 		"marks":              `SELECT format('%s sold %s', product_id, sold) FROM catalog.product_marks`,
+		"looks":              `SELECT format('at %s', product_id) FROM catalog.restock_looks`,
 	}
 	for _, m := range config.Modules {
 		queries["outbox of "+m] = `SELECT format('%s of %s', type, key) FROM ` + m + `.outbox WHERE published_at IS NULL`
 		queries["parked by "+m] = `SELECT format('%s of %s: %s', type, key, reason) FROM ` + m + `.parked`
 	}
 	for m, types := range heard {
-		for _, source := range []string{"ordering", "payments", "accounts"} {
+		for _, source := range []string{"ordering", "payments", "accounts", "catalog"} {
 			queries[fmt.Sprintf("events of %s that %s has not heard", source, m)] = fmt.Sprintf(`
 				SELECT format('%%s of %%s', o.type, o.key) FROM %s.outbox o
 				WHERE o.type IN ('%s') AND NOT EXISTS (SELECT FROM %s.inbox i WHERE i.event_id = o.event_id)`, source, strings.Join(types, "', '"), m)
@@ -54,7 +59,8 @@ var invariants = map[string]string{
 		FROM ordering.orders o LEFT JOIN payments.payments p ON p.order_id = o.id
 		WHERE CASE
 			WHEN o.state = 'awaiting_payment' THEN p.state = 'open'
-			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN p.state = 'captured' AND p.refunded_won = 0 AND p.amount_won = o.due_won
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN p.state = 'captured' AND p.refunded_won = o.refunded_won AND p.amount_won = o.due_won
+			WHEN o.state = 'refunded' THEN p.state = 'captured' AND p.refunded_won = o.refunded_won
 			WHEN o.state IN ('expired', 'rejected') THEN coalesce(p.state, 'closed') = 'closed'
 			WHEN o.state = 'canceled' THEN p.state = 'closed' OR p.state = 'captured' AND p.refunded_won = p.amount_won
 		END IS NOT TRUE`,
@@ -63,7 +69,7 @@ var invariants = map[string]string{
 		FROM ordering.orders o LEFT JOIN catalog.reservations r ON r.order_id = o.id
 		WHERE CASE
 			WHEN o.state = 'awaiting_payment' THEN r.state = 'held'
-			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN r.state = 'used'
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed', 'refunded') THEN r.state = 'used'
 			ELSE r.state = 'released'
 		END IS NOT TRUE`,
 	"a hold of nobody": `
@@ -86,9 +92,11 @@ var invariants = map[string]string{
 				FROM (SELECT *, (SELECT coalesce(sum(quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = p.id AND m.order_id IS NULL) AS received
 					FROM catalog.pools p) p GROUP BY product_id) p
 			LEFT JOIN (
-				SELECT product_id, sum(quantity) FILTER (WHERE state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed')) AS sold,
+				SELECT product_id, sum(quantity - back) FILTER (WHERE state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed', 'refunded')) AS sold,
 					sum(quantity) FILTER (WHERE state = 'awaiting_payment') AS ordered
-				FROM ordering.order_lines JOIN ordering.orders o ON o.id = order_id GROUP BY 1) l ON l.product_id = p.product_id) p
+				FROM (SELECT i.*, coalesce((SELECT sum(b.quantity) FROM ordering.refunds f JOIN ordering.refund_lines b ON b.refund_id = f.id
+						WHERE f.order_id = i.order_id AND b.position = i.position AND f.state = 'done' AND f.restock), 0) AS back
+					FROM ordering.order_lines i) i JOIN ordering.orders o ON o.id = order_id GROUP BY 1) l ON l.product_id = p.product_id) p
 		WHERE received <> on_hand + sold OR reserved <> ordered`,
 	"sold once, and given back once": `
 		SELECT format('order %s is %s: %s pieces of %s, sold %s, back %s', o.id, o.state, l.quantity, l.product_id, m.sold, m.back)
@@ -97,15 +105,32 @@ var invariants = map[string]string{
 				coalesce(-sum(quantity) FILTER (WHERE kind = 'sell'), 0) AS sold, coalesce(sum(quantity) FILTER (WHERE kind = 'restock'), 0) AS back
 			FROM catalog.stock_movements m JOIN catalog.pools p ON p.id = m.pool_id WHERE m.order_id = o.id AND p.product_id = l.product_id) m ON true
 		WHERE CASE
-			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN m.sales = 1 AND m.sold = l.quantity AND m.returns = 0
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed', 'refunded') THEN m.sales = 1 AND m.sold = l.quantity AND m.returns = 0
 			WHEN o.state = 'canceled' THEN m.sales <= 1 AND m.returns <= 1 AND m.sold = m.back
 			ELSE m.sales = 0 AND m.returns = 0
 		END IS NOT TRUE`,
+	"back on hand once": `
+		SELECT format('order %s: %s pieces of %s came back, and %s on hand', coalesce(b.order_id, m.order_id), b.quantity, coalesce(b.product_id, m.product_id), m.quantity)
+		FROM (SELECT f.order_id, l.product_id, sum(b.quantity) AS quantity
+			FROM ordering.refunds f JOIN ordering.refund_lines b ON b.refund_id = f.id JOIN ordering.order_lines l ON l.order_id = f.order_id AND l.position = b.position
+			WHERE f.state = 'done' AND f.restock GROUP BY 1, 2) b
+		FULL JOIN (SELECT m.order_id, p.product_id, sum(m.quantity) AS quantity FROM catalog.stock_movements m JOIN catalog.pools p ON p.id = m.pool_id
+			WHERE m.kind = 'return' GROUP BY 1, 2) m ON m.order_id = b.order_id AND m.product_id = b.product_id
+		WHERE (b.quantity = m.quantity) IS NOT TRUE`,
+	"a refund and the orders that it is of": `
+		SELECT format('order %s is %s: %s of %s won went back, by its refunds %s', o.id, o.state, o.refunded_won, o.due_won, r.sum)
+		FROM ordering.orders o LEFT JOIN (
+			SELECT order_id, sum(items_won + shipping_won - kept_won) FROM ordering.refunds WHERE state = 'done' GROUP BY 1) r ON r.order_id = o.id
+		WHERE o.refunded_won <> coalesce(r.sum, 0)`,
+	"points taken back, and not for what was refused": `
+		SELECT format('refund %s of order %s is %s, its take-back %s', f.id, f.order_id, f.state, t.state)
+		FROM accounts.point_take_backs t LEFT JOIN ordering.refunds f ON f.id = t.refund_id
+		WHERE CASE f.state WHEN 'done' THEN t.state = 'taken' WHEN 'refused' THEN t.state = 'undone' END IS NOT TRUE`,
 	"the count of sales": `
 		SELECT format('product %s: counted %s, sold %s', p.id, p.sales_count, m.sum)
 		FROM catalog.products p LEFT JOIN (
 			SELECT s.product_id, -sum(m.quantity) AS sum FROM catalog.stock_movements m JOIN catalog.pools s ON s.id = m.pool_id
-			WHERE m.kind IN ('sell', 'restock') GROUP BY 1) m ON m.product_id = p.id
+			WHERE m.kind IN ('sell', 'restock', 'return') GROUP BY 1) m ON m.product_id = p.id
 		WHERE p.sales_count <> coalesce(m.sum, 0)`,
 	"what an account has bought": `
 		SELECT format('account %s: %s of %s counted, %s ordered', coalesce(q.account_id, l.account_id), q.quantity, coalesce(q.product_id, l.product_id), l.sum)
@@ -147,7 +172,7 @@ var invariants = map[string]string{
 		WHERE CASE
 			WHEN o.points_won = 0 THEN coalesce(h.state, 'released') = 'released'
 			WHEN o.state = 'awaiting_payment' THEN h.state = 'held' AND h.points = o.points_won
-			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed') THEN h.state = 'used' AND h.points = o.points_won
+			WHEN o.state IN ('paid', 'preparing', 'shipping', 'delivered', 'confirmed', 'refunded') THEN h.state = 'used' AND h.points = o.points_won
 			ELSE h.state = 'released'
 		END IS NOT TRUE`,
 	"points and their ledger": `
@@ -158,7 +183,7 @@ var invariants = map[string]string{
 		WHERE b.balance <> coalesce(e.sum, 0) OR b.held <> coalesce(h.sum, 0) OR b.held > b.balance`,
 	"earned once": `
 		SELECT format('order %s is %s: %s entries', o.id, o.state, count(e.id)) FROM ordering.orders o LEFT JOIN accounts.point_entries e ON e.order_id = o.id AND e.kind = 'earn'
-		WHERE o.state = 'confirmed' AND o.items_won - o.discount_won - o.points_won >= 100 GROUP BY o.id HAVING count(e.id) <> 1`,
+		WHERE o.state = 'confirmed' AND o.items_won - o.discount_won - o.points_won - o.returned_won >= 100 GROUP BY o.id HAVING count(e.id) <> 1`,
 	"a coupon for one order": `
 		SELECT format('coupon %s: %s orders', coupon_id, count(*)) FROM coupons.redemptions WHERE state IN ('held', 'used') GROUP BY coupon_id HAVING count(*) > 1`,
 	"coupons redeemed": `
@@ -169,8 +194,13 @@ var invariants = map[string]string{
 		SELECT format('%s of %s: %s notifications', o.type, o.key, count(n.id))
 		FROM ordering.outbox o LEFT JOIN accounts.notifications n ON n.event_id = o.event_id
 		WHERE o.type IN ('` + strings.Join(toldOf, "', '") + `') AND o.event_id NOT IN (SELECT event_id FROM public.dropped) GROUP BY o.event_id, o.type, o.key HAVING count(n.id) <> 1`,
+	"told of a restock once": `
+		SELECT format('%s of %s: %s notifications of %s', o.type, o.data ->> 'product_id', count(n.id), a.id)
+		FROM catalog.outbox o CROSS JOIN LATERAL json_array_elements_text(o.data -> 'account_ids') a (id)
+		LEFT JOIN accounts.notifications n ON n.event_id = o.event_id AND n.account_id = a.id::uuid
+		WHERE o.type = 'catalog.restocked.v1' GROUP BY o.event_id, o.type, o.data ->> 'product_id', a.id HAVING count(n.id) <> 1`,
 	"told of an order once": `
-		SELECT format('order %s: %s notifications %s', params ->> 'order_id', count(*), kind) FROM accounts.notifications WHERE params ? 'order_id' GROUP BY params ->> 'order_id', kind HAVING count(*) > 1`,
+		SELECT format('order %s: %s notifications %s', params ->> 'order_id', count(*), kind) FROM accounts.notifications WHERE params ? 'order_id' AND kind <> 'order_refunded' GROUP BY params ->> 'order_id', kind HAVING count(*) > 1`,
 	"an event of each change": `
 		SELECT format('order %s: version %s, %s events up to %s', o.id, o.version, count(e.id), max(e.aggregate_version))
 		FROM ordering.orders o LEFT JOIN ordering.outbox e ON e.key = o.id GROUP BY o.id HAVING o.version <> count(e.id) OR o.version <> coalesce(max(e.aggregate_version), 0)`,

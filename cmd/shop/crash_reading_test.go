@@ -22,6 +22,7 @@ type records struct {
 	keys     map[[2]string]*orderRow   // by account and key
 	attempts map[[2]string]*attemptRow // likewise
 	moves    map[[2]string]*moveRow    // likewise; of goods and of points
+	refunds  map[[2]string]string      // likewise; of goods that came back: the state
 	coupons  map[string]string         // the account, by the coupon
 	accounts map[string]bool
 	ledger   map[string]money // by the order's number
@@ -44,7 +45,7 @@ type moveRow struct {
 type money struct{ Captured, Back int64 }
 
 func readRecords(ctx context.Context, tx pgx.Tx) (b records, err error) {
-	b = records{map[string]*orderRow{}, map[[2]string]*orderRow{}, map[[2]string]*attemptRow{}, map[[2]string]*moveRow{}, map[string]string{}, map[string]bool{}, map[string]money{}}
+	b = records{map[string]*orderRow{}, map[[2]string]*orderRow{}, map[[2]string]*attemptRow{}, map[[2]string]*moveRow{}, map[[2]string]string{}, map[string]string{}, map[string]bool{}, map[string]money{}}
 	read := func(err error, sql string, keep func(row pgx.CollectableRow) error) error {
 		if err != nil {
 			return err
@@ -83,6 +84,12 @@ func readRecords(ctx context.Context, tx pgx.Tx) (b records, err error) {
 		m := &moveRow{}
 		err := row.Scan(&m.ID, &m.Account, &m.Key, &m.Quantity)
 		b.moves[[2]string{m.Account, m.Key}] = m
+		return err
+	})
+	err = read(err, `SELECT asked_by::text, idempotency_key, state FROM ordering.refunds`, func(row pgx.CollectableRow) error {
+		var by, key, state string
+		err := row.Scan(&by, &key, &state)
+		b.refunds[[2]string{by, key}] = state
 		return err
 	})
 	err = read(err, `SELECT id::text, account_id::text FROM coupons.coupons`, func(row pgx.CollectableRow) error {
@@ -252,6 +259,11 @@ func (r *reading) held(a told) {
 		r.was(a, a.text("id"), a.text("state"))
 		if o := r.orders[a.text("id")]; a.Status == 200 && o != nil && o.State != "canceled" {
 			r.complain(a, "the order is %s", o.State)
+		}
+	case "refund":
+		r.was(a, a.text("id"), a.text("state"))
+		if state, known := r.refunds[key]; !known || a.Status == 200 && state != "done" {
+			r.complain(a, "the refund of this key is %q", state)
 		}
 	case "list", "find":
 		for _, o := range a.items() {

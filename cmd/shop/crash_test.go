@@ -28,6 +28,7 @@ func seedOf(t *testing.T) uint64 {
 //
 // medusajs/medusa#6016, #1887, saleor/saleor#10925, magento/magento2#39417.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	for _, g := range []grounds{allEmbedded, onKafka} {
 		t.Run(string(g), func(t *testing.T) {
 			t.Parallel()

@@ -4,21 +4,18 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/IBM/sarama"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -74,7 +71,7 @@ func newWorld(t *testing.T, g grounds, seed uint64, shoppers int) *world {
 		t.Cleanup(cluster.Close)
 		settings["SHOP_KAFKA_BROKERS"], settings["SHOP_KAFKA_PARTITIONS"] = strings.Join(cluster.ListenAddrs(), ","), "4"
 	case realKafka:
-		settings["SHOP_KAFKA_BROKERS"] = strings.Join(ownKafka(t), ",")
+		settings = realKafkaSettings(t, settings)
 	}
 	w.p = newProcess(t, settings)
 	w.load.base, w.load.toss = w.p.base, w.p.base
@@ -253,80 +250,11 @@ func (w *world) holdTime(hold bool) error {
 	return err
 }
 
-// ownKafka is the real Kafka, which other shops have used and are using: whoever has it is alone with it, and begins at the end.
-func ownKafka(t *testing.T) []string {
+// realKafkaSettings have a shop on the real Kafka, with topics that are its own.
+func realKafkaSettings(t *testing.T, more map[string]string) map[string]string {
 	t.Helper()
-	brokers := stacktest.Kafka(t)
-	conn, err := pgx.Connect(t.Context(), stacktest.Address(t, "SHOP_TEST_DATABASE_URL"))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	_, err = conn.Exec(t.Context(), `SELECT pg_advisory_lock(hashtext('shop.kafka'))`)
-	require.NoError(t, err)
-
-	c := sarama.NewConfig()
-	c.Version = sarama.V4_1_2_0
-	kafka, err := sarama.NewClient(brokers, c)
-	require.NoError(t, err)
-	defer func() { _ = kafka.Close() }()
-	topics, err := kafka.Topics()
-	require.NoError(t, err)
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for group, types := range heard {
-		toEnd := func() error { return atTheEnd(kafka, "shop."+group, types, topics) }
-		for until := time.Now().Add(time.Minute); ; <-tick.C { // a member that was killed has to be given up first
-			if err = toEnd(); err == nil {
-				break
-			}
-			require.True(t, time.Now().Before(until), "%s: %v", group, err)
-		}
-	}
-	return brokers
-}
-
-// atTheEnd lets a group read on from the end of the topics of what it hears.
-func atTheEnd(kafka sarama.Client, group string, types, topics []string) error {
-	request := &sarama.OffsetCommitRequest{Version: 2, ConsumerGroup: group, ConsumerGroupGeneration: sarama.GroupGenerationUndefined, RetentionTime: -1}
-	read := map[string]bool{}
-	for _, typ := range types {
-		source, _, _ := strings.Cut(typ, ".")
-		topic := "shop." + source
-		if read[topic] || !slices.Contains(topics, topic) {
-			continue
-		}
-		read[topic] = true
-		partitions, err := kafka.Partitions(topic)
-		if err != nil {
-			return err
-		}
-		for _, p := range partitions {
-			end, err := kafka.GetOffset(topic, p, sarama.OffsetNewest)
-			if err != nil {
-				return err
-			}
-			request.AddBlock(topic, p, end, 0, "")
-		}
-	}
-	if len(read) == 0 {
-		return nil
-	}
-	if err := kafka.RefreshCoordinator(group); err != nil {
-		return err
-	}
-	coordinator, err := kafka.Coordinator(group)
-	if err != nil {
-		return err
-	}
-	response, err := coordinator.CommitOffset(request)
-	if err != nil {
-		return err
-	}
-	for _, partitions := range response.Errors {
-		for _, e := range partitions {
-			if !errors.Is(e, sarama.ErrNoError) {
-				return e
-			}
-		}
-	}
-	return nil
+	brokers, prefix := stacktest.Kafka(t)
+	settings := map[string]string{"SHOP_KAFKA_BROKERS": strings.Join(brokers, ","), "SHOP_KAFKA_PREFIX": prefix, "SHOP_KAFKA_PARTITIONS": "4"}
+	maps.Copy(settings, more)
+	return settings
 }

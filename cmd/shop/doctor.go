@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sasapick/shop/internal/catalog/catalogfx"
+	"github.com/sasapick/shop/internal/platform/blob"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/redis"
 	"github.com/sasapick/shop/internal/platform/rpc"
@@ -61,12 +64,13 @@ func (doctorCommand) Run(c config.Config) error {
 	}
 	if c.RedisURL != "" {
 		version, err := redisVersion(ctx, c.RedisURL)
-		found = append(found, finding{"carts, limits", redacted(c.RedisURL), version, err})
+		found = append(found, finding{"carts, limits, lines", redacted(c.RedisURL), version, err})
 	} else {
-		found = append(found, finding{part: "carts, limits", address: "embedded", version: "in the database; limits in process"})
+		found = append(found, finding{part: "carts, limits, lines", address: "embedded", version: "in the database; limits and lines in process"})
 	}
 	if c.Hosts("catalog") {
-		found = append(found, finding{part: "search", address: "embedded", version: "an index in memory"})
+		found = append(found, catalogParts(ctx, c)...)
+		found = append(found, blobsFound(ctx, c))
 	}
 	switch {
 	case !c.Hosts("payments"):
@@ -82,6 +86,40 @@ func (doctorCommand) Run(c config.Config) error {
 	return report(append(found, elsewhere...))
 }
 
+func blobsFound(ctx context.Context, c config.Config) finding {
+	f := finding{part: "blobs", address: either(c.BlobURL != "", redacted(c.BlobURL), "embedded, "+c.DataDir), version: "a folder"}
+	if strings.HasPrefix(c.BlobURL, "s3:") {
+		f.version = "S3"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	store, err := blob.Open(ctx, c.Blobs())
+	if err != nil {
+		f.err = err
+		return f
+	}
+	defer func() { _ = store.Close() }()
+	f.err = store.Check(ctx)
+	return f
+}
+
+// catalogParts are what details and lists are read from.
+func catalogParts(ctx context.Context, c config.Config) []finding {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	details := finding{part: "details", address: "embedded", version: "in the database"}
+	if len(c.CassandraHosts) > 0 {
+		details.address = strings.Join(c.CassandraHosts, ", ")
+		details.version, details.err = catalogfx.CassandraVersion(ctx, c)
+	}
+	search := finding{part: "search", address: "embedded", version: "an index in memory"}
+	if c.ElasticsearchURL != "" {
+		search.address = redacted(c.ElasticsearchURL)
+		search.version, search.err = catalogfx.ElasticsearchVersion(ctx, c)
+	}
+	return []finding{details, search}
+}
+
 // modulesElsewhere asks the other processes whether they host what they should.
 func modulesElsewhere(ctx context.Context, c config.Config) (found []finding, err error) {
 	if !c.Split() {
@@ -89,7 +127,7 @@ func modulesElsewhere(ctx context.Context, c config.Config) (found []finding, er
 	}
 	found = append(found, finding{part: "modules", address: "this process", version: strings.Join(c.Hosted(), ", ")})
 	for _, m := range (&ground{config: c}).away() {
-		client, err := rpc.NewClient(c.Elsewhere(m), c.RPCToken)
+		client, err := rpc.NewClient(c.Elsewhere(m), c.RPCToken, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +192,16 @@ func redisVersion(ctx context.Context, url string) (string, error) {
 	}
 	_, after, _ := strings.Cut(info, "redis_version:")
 	number, _, _ := strings.Cut(after, "\r\n")
-	return "Redis " + number, nil
+	return "Redis " + number, newEnough(number)
+}
+
+// newEnough refuses a Redis that keeps its scripts when it begins anew: the waiting room would not know that it has.
+func newEnough(version string) error {
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err != nil || n < 7 {
+		return fmt.Errorf("the waiting room needs Redis 7, and this is %q", version)
+	}
+	return nil
 }
 
 func kafkaVersion(brokers []string) (string, error) {

@@ -130,7 +130,7 @@ func cloudEvent(e bus.Envelope) event {
 // openTransport connects to the bus that the shop with these settings has.
 func openTransport(ctx context.Context, g *ground) (bus.Transport, func(), error) {
 	if len(g.config.KafkaBrokers) > 0 {
-		k, err := kafka.New(kafka.Config{Brokers: g.config.KafkaBrokers, Partitions: g.config.KafkaPartitions, Logger: g.log})
+		k, err := kafka.New(kafka.Config{Brokers: g.config.KafkaBrokers, Partitions: g.config.KafkaPartitions, Prefix: g.config.KafkaPrefix, Logger: g.log})
 		if err != nil {
 			return nil, nil, fmt.Errorf("set up Kafka: %w", err)
 		}

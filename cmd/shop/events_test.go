@@ -20,15 +20,14 @@ import (
 
 // TestEventsTail watches the events of a shop that runs, from another process.
 func TestEventsTail(t *testing.T) {
+	t.Parallel()
 	t.Run("Embedded", func(t *testing.T) {
 		t.Parallel()
 		watchEvents(t, newProcess(t, map[string]string{"SHOP_DEMO_PRODUCTS": "10"}))
 	})
 	t.Run("OnRealEngines", func(t *testing.T) {
 		t.Parallel()
-		watchEvents(t, newProcess(t, map[string]string{
-			"SHOP_DEMO_PRODUCTS": "10", "SHOP_KAFKA_BROKERS": strings.Join(ownKafka(t), ","), "SHOP_DATABASE_URL": realDatabase(t),
-		}))
+		watchEvents(t, newProcess(t, realKafkaSettings(t, map[string]string{"SHOP_DEMO_PRODUCTS": "10", "SHOP_DATABASE_URL": realDatabase(t)})))
 	})
 }
 

@@ -78,12 +78,14 @@ func (g *ground) banner(out io.Writer, password string) {
 		line("carts", "%s", either(g.config.RedisURL != "", "Redis at "+redacted(g.config.RedisURL), "in the database (embedded)"))
 	}
 	if g.config.Hosts("catalog") {
-		line("search", "in memory (embedded)")
+		line("details", "%s", either(len(g.config.CassandraHosts) > 0, "Cassandra at "+strings.Join(g.config.CassandraHosts, ", "), "in the database (embedded)"))
+		line("search", "%s", either(g.config.ElasticsearchURL != "", "Elasticsearch at "+redacted(g.config.ElasticsearchURL), "in memory (embedded)"))
+		line("blobs", "%s", either(g.config.BlobURL != "", redacted(g.config.BlobURL), "a folder (embedded)"))
 	}
 	if g.config.Hosts("payments") {
 		line("payments", "%s", g.payments())
 	}
-	if g.usesDataDir() || g.died != nil {
+	if g.usesDataDir() || g.died != nil || g.config.Hosts("catalog") && g.config.BlobURL == "" {
 		line("data", "%s", g.config.DataDir)
 	}
 	fmt.Fprint(out, "\n  Ctrl-C stops it. `shop doctor` looks at every part, `shop reset` removes the embedded data.\n\n")

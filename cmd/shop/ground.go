@@ -100,7 +100,13 @@ func (g *ground) openLog() error {
 			format = "text"
 		}
 	}
-	g.log = telemetry.Logger(out, format, g.config.LogLevel)
+	var to io.Writer = out
+	if format == "json" {
+		buffer := telemetry.NewBuffer(out)
+		g.closers = append(g.closers, func() { _ = buffer.Close() })
+		to = buffer
+	}
+	g.log = telemetry.Logger(to, format, g.config.LogLevel)
 	slog.SetDefault(g.log)
 	return nil
 }

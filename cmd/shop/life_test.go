@@ -26,7 +26,7 @@ func (p *process) run(args ...string) (output string, code int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// TestLife is the life of the one binary on one data folder.
+// TestLife is the life of the one binary on one data folder. original 56: nothing told whether a service was well, and none was stopped gently.
 func TestLife(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t, map[string]string{"SHOP_DEMO_PRODUCTS": "10"})
@@ -118,6 +118,8 @@ func TestLife(t *testing.T) {
 	})
 
 	t.Run("TheLogIsElasticCommonSchema", func(t *testing.T) {
+		require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM)) // who is killed may not have written it
+		<-p.done
 		for line := range strings.Lines(p.log.String()) {
 			if !strings.HasPrefix(line, "{") {
 				continue
@@ -131,4 +133,11 @@ func TestLife(t *testing.T) {
 		}
 		require.Fail(t, "nothing was logged")
 	})
+}
+
+func TestNewEnough(t *testing.T) {
+	t.Parallel()
+	for version, ok := range map[string]bool{"7.0.15": true, "7.4.1": true, "10.0.0": true, "6.2.14": false, "": false} {
+		require.Equal(t, ok, newEnough(version) == nil, version)
+	}
 }

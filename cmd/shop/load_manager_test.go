@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"image"
+	"image/png"
 	"maps"
+	"mime/multipart"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +21,7 @@ const managers = 6
 // manager serves the crowd, and keeps whoever takes the money from being too reliable.
 type manager struct{ visitor }
 
-// fulfil brings some orders on their way, and cancels a few.
+// fulfil brings some orders on their way, cancels a few, and takes goods back.
 func (m *manager) fulfil() {
 	for _, state := range []string{"shipping", "preparing", "paid"} {
 		found := m.askOnce("find", "GET", "/admin/orders?limit=10&state="+state)
@@ -44,6 +47,32 @@ func (m *manager) fulfil() {
 			m.expect(r.op, a, 200, 202, 409)
 		}
 	}
+	m.takeBack()
+}
+
+// takeBack refunds goods of some orders that were shipped: a piece, or all that is left.
+func (m *manager) takeBack() {
+	state := []string{"shipping", "delivered", "confirmed", "confirmed"}[m.dice.IntN(4)]
+	for _, o := range m.askOnce("find", "GET", "/admin/orders?limit=10&state="+state).items() {
+		if m.load.stopping.Load() {
+			return
+		}
+		if m.dice.IntN(5) > 0 {
+			continue
+		}
+		id, _ := o["id"].(string)
+		body := map[string]any{"restock": m.dice.IntN(2) == 0, "reason": "a seam came open"}
+		if m.dice.IntN(3) > 0 {
+			var product string
+			if err := m.load.db.QueryRow(context.Background(), `SELECT product_id::text FROM ordering.order_lines WHERE order_id = $1`, id).Scan(&product); err != nil {
+				m.load.complain("read a line of order %s: %s", id, err)
+				continue
+			}
+			body["items"] = []any{map[string]any{"product_id": product, "quantity": 1}}
+		}
+		a, _ := m.askTwice(request{op: "refund", method: "POST", path: "/admin/orders/" + id + "/refunds", key: uuid.NewString(), subject: id, body: body})
+		m.expect("refund", a, 200, 202, 409)
+	}
 }
 
 func (m *manager) cancel(order string) request {
@@ -53,8 +82,12 @@ func (m *manager) cancel(order string) request {
 	}
 }
 
-// moveStock takes hot goods in, and finds others missing or broken.
+// moveStock takes hot goods in, finds others missing or broken, and gets some of what there was nothing of. Some of what came in is
+// photographed.
 func (m *manager) moveStock() {
+	if m.dice.IntN(5) == 0 {
+		m.photograph()
+	}
 	product, kind, quantity := m.load.hot, "receive", 5+m.dice.IntN(20)
 	switch m.dice.IntN(6) {
 	case 0:
@@ -63,12 +96,37 @@ func (m *manager) moveStock() {
 		product, kind, quantity = m.load.others[m.dice.IntN(len(m.load.others))], "damage", 1
 	case 2:
 		product = m.load.others[m.dice.IntN(len(m.load.others))]
+	case 3:
+		product = m.load.gone[m.dice.IntN(len(m.load.gone))]
 	}
 	a, _ := m.askTwice(request{
 		op: "move", method: "POST", path: "/admin/products/" + product.id + "/stock-movements", key: uuid.NewString(), subject: product.id,
 		body: map[string]any{"kind": kind, "quantity": quantity, "reason": "delivery"},
 	})
 	m.expect("move", a, 201, 409)
+}
+
+// photograph gives a product a picture, in place of the first that it has.
+func (m *manager) photograph() {
+	path := "/admin/products/" + m.load.others[m.dice.IntN(len(m.load.others))].id + "/images"
+	pictures := m.askOnce("pictures", "GET", path)
+	m.expect("pictures", pictures, 200)
+	if before := pictures.items(); len(before) > 0 {
+		id, _ := before[0]["id"].(string)
+		path += "?replaces=" + id
+	}
+	pixels := image.NewGray(image.Rect(0, 0, 32, 32))
+	for i := range pixels.Pix {
+		pixels.Pix[i] = byte(m.dice.IntN(256))
+	}
+	var form upload
+	w := multipart.NewWriter(&form.body)
+	file, _ := w.CreateFormFile("file", "shoe.png")
+	_ = png.Encode(file, pixels)
+	_ = w.Close()
+	form.contentType = w.FormDataContentType()
+	a, _ := m.askTwice(request{op: "photograph", method: "POST", path: path, body: &form})
+	m.expect("photograph", a, 200, 201, 404, 409)
 }
 
 // grantPoints gives somebody points, or takes some away.
@@ -117,7 +175,7 @@ func (m *manager) lookAfterPeople() {
 	m.grantPoints()
 	switch m.dice.IntN(10) {
 	case 0:
-		m.exec(`UPDATE accounts.tiers SET from_won = $1 WHERE name = 'gold'`, 20_000+m.dice.IntN(50_000))
+		m.exec(`UPDATE accounts.tiers SET from_won = $1, revision = revision + 1, updated_at = now() WHERE name = 'gold'`, 20_000+m.dice.IntN(50_000))
 	case 1:
 		now := time.Now().UTC()
 		a, ok := m.ask(request{op: "drop", method: "POST", path: "/admin/preorders", fickle: true, body: map[string]any{

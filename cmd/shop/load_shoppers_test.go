@@ -23,7 +23,7 @@ type load struct {
 	managers   []*manager
 	hot        ware // runs out, and comes in again
 	others     []ware
-	gone       []ware // of which there is nothing: a shopper who asks for one finds that out late, once a second
+	gone       []ware // of which there is mostly nothing: a shopper who asks for one finds that out late, once a second, or waits for it
 	campaign   string
 	drops      drops
 
@@ -124,6 +124,8 @@ func (s *shopper) shop() {
 			}
 		case n < 8:
 			s.preorder()
+		case n < 11:
+			s.expect("wait", s.askOnce("wait", "POST", "/v1/products/"+s.load.gone[s.dice.IntN(len(s.load.gone))].id+"/restock-alerts"), 204, 409)
 		case n < 20:
 			s.lookAgain()
 		default:

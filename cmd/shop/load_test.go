@@ -111,6 +111,12 @@ type request struct {
 	fickle                bool // gives up when there is no answer, as who closes the browser does
 }
 
+// upload is the body of a request that is a form.
+type upload struct {
+	body        bytes.Buffer
+	contentType string
+}
+
 const (
 	patience = 20 * time.Second      // for one answer
 	pause    = 30 * time.Millisecond // before a request is repeated
@@ -121,7 +127,9 @@ const (
 // returns false when there was none to be had.
 func (v *visitor) ask(r request) (told, bool) {
 	body := []byte("null")
-	if r.body != nil {
+	if form, ok := r.body.(*upload); ok {
+		body = form.body.Bytes()
+	} else if r.body != nil {
 		body, _ = json.Marshal(r.body)
 	}
 	until := time.Now().Add(endless)
@@ -164,7 +172,10 @@ func (v *visitor) once(r request, body []byte) told {
 		v.load.complain("%s: %s", r.op, err)
 		return a
 	}
-	if r.body != nil {
+	if form, ok := r.body.(*upload); ok {
+		a.Body = "a form"
+		q.Header.Set("Content-Type", form.contentType)
+	} else if r.body != nil {
 		q.Header.Set("Content-Type", "application/json")
 	}
 	if v.token != "" {

@@ -18,11 +18,13 @@ type cli struct {
 	Serve        serveCommand        `cmd:"" default:"withargs" help:"Open the shop (what happens without a command)."`
 	Migrate      migrateCommand      `cmd:"" help:"Bring every schema up to date, and end."`
 	Seed         seedCommand         `cmd:"" help:"Fill the catalogue with products: the same number gives the same catalogue."`
+	Reindex      reindexCommand      `cmd:"" help:"Make what is kept of the catalogue in Cassandra and Elasticsearch anew, while the shop runs or not."`
 	Audit        auditCommand        `cmd:"" help:"Audit the books, of a shop that runs or not. Ends with 1 unless they balance."`
 	Admin        adminCommand        `cmd:"" help:"Make an admin, or give one a new password."`
 	Doctor       doctorCommand       `cmd:"" help:"Say of each part where it is, what it is and whether it works."`
 	Reset        resetCommand        `cmd:"" help:"Remove the embedded data. Asks first."`
 	Events       eventsCommand       `cmd:"" help:"Watch the events between the modules."`
+	VerifyDraw   verifyDrawCommand   `cmd:"" help:"Check the lots of a waiting room that opened at a time."`
 	TossEmulator tossEmulatorCommand `cmd:"" help:"Run the emulator of Toss Payments alone."`
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 }

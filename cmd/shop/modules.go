@@ -32,7 +32,7 @@ var modules = []member{
 	{"ordering", orderingfx.Module, nil, ordering.Events, []string{"accounts", "catalog", "payments", "coupons"}},
 	{"payments", paymentsfx.Module, paymentsfx.Remote, payments.Events, []string{"accounts"}},
 	{"coupons", couponsfx.Module, couponsfx.Remote, coupons.Events, []string{"accounts"}},
-	{"queue", queuefx.Module, nil, queue.Events, []string{"accounts"}},
+	{"queue", queuefx.Module, nil, queue.Events, []string{"accounts", "catalog", "coupons"}},
 }
 
 // member is a line of the table.

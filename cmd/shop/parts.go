@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/sasapick/shop/internal/catalog/catalogfx"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/health"
 	"github.com/sasapick/shop/internal/platform/pg"
@@ -31,11 +32,27 @@ func (g *ground) parts(s *shop) ([]health.Part, error) {
 	}
 	if brokers := g.config.KafkaBrokers; len(brokers) > 0 {
 		parts = append(parts, health.Part{
-			Name: "kafka", Kind: "Kafka, real", Check: func(ctx context.Context) error { return anyBroker(ctx, brokers) },
+			Name: "kafka", Kind: "Kafka, real", Check: func(ctx context.Context) error { return anyOf(ctx, brokers) },
 		})
 	}
+	if hosts := g.config.CassandraHosts; len(hosts) > 0 && g.config.Hosts("catalog") {
+		parts = append(parts, health.Part{
+			Name: "cassandra", Kind: "Cassandra, real", Check: func(ctx context.Context) error { return anyOf(ctx, withPort(hosts, "9042")) },
+		})
+	}
+	if g.config.ElasticsearchURL != "" && g.config.Hosts("catalog") {
+		parts = append(parts, health.Part{
+			Name: "elasticsearch", Kind: "Elasticsearch, real", Check: func(ctx context.Context) error {
+				_, err := catalogfx.ElasticsearchVersion(ctx, g.config)
+				return err
+			},
+		})
+	}
+	if s.blobs != nil && g.bucket() {
+		parts = append(parts, health.Part{Name: "blobs", Kind: "S3, real", Check: s.blobs.Check})
+	}
 	for _, m := range g.away() {
-		client, err := rpc.NewClient(g.config.Elsewhere(m), g.config.RPCToken)
+		client, err := rpc.NewClient(g.config.Elsewhere(m), g.config.RPCToken, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -47,6 +64,9 @@ func (g *ground) parts(s *shop) ([]health.Part, error) {
 	return parts, nil
 }
 
+// bucket tells whether the blobs are in one.
+func (g *ground) bucket() bool { return strings.HasPrefix(g.config.BlobURL, "s3:") }
+
 // away are the modules that another process hosts, as far as its address is known.
 func (g *ground) away() (names []string) {
 	for _, m := range config.Modules {
@@ -57,15 +77,26 @@ func (g *ground) away() (names []string) {
 	return names
 }
 
-// anyBroker says whether one of the brokers can be reached: the client finds the others through it.
-func anyBroker(ctx context.Context, brokers []string) error {
+// anyOf says whether one of the brokers, or of the nodes, can be reached: the client finds the others through it.
+func anyOf(ctx context.Context, hosts []string) error {
 	var all []error
-	for _, b := range brokers {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", b)
+	for _, h := range hosts {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", h)
 		if err == nil {
 			return conn.Close()
 		}
 		all = append(all, err)
 	}
-	return fmt.Errorf("reach a broker of %s: %w", strings.Join(brokers, ", "), errors.Join(all...))
+	return fmt.Errorf("reach one of %s: %w", strings.Join(hosts, ", "), errors.Join(all...))
+}
+
+// withPort gives hosts that are named without a port the usual one.
+func withPort(hosts []string, port string) (addresses []string) {
+	for _, h := range hosts {
+		if _, _, err := net.SplitHostPort(h); err != nil {
+			h = net.JoinHostPort(h, port)
+		}
+		addresses = append(addresses, h)
+	}
+	return addresses
 }

@@ -62,7 +62,6 @@ func newProcess(t *testing.T, settings map[string]string) *process {
 	maps.Copy(p.env, settings)
 	p.start()
 	t.Cleanup(func() {
-		p.leave()
 		p.kill()
 		if t.Failed() {
 			t.Logf("the shop's log:\n%s", tail(p.log.String(), 8000))
@@ -120,18 +119,6 @@ func (p *process) environment() []string {
 		env = append(env, name+"="+p.env[name])
 	}
 	return env
-}
-
-// leave lets a shop on Kafka say good-bye: the next one would have to wait until its groups give up who was killed.
-func (p *process) leave() {
-	if p.env["SHOP_KAFKA_BROKERS"] == "" || p.ended() {
-		return
-	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(10 * time.Second):
-	}
 }
 
 // kill is kill -9, and waits until the process is gone.

@@ -17,17 +17,14 @@ import (
 // TestPurchase is the shop's main job from the outside: the built binary over HTTP, once with everything embedded and once on
 // real engines, killed with -9 wherever it hurts.
 func TestPurchase(t *testing.T) {
+	t.Parallel()
 	t.Run("Embedded", func(t *testing.T) {
 		t.Parallel()
 		purchase(t, newProcess(t, nil))
 	})
 	t.Run("OnRealEngines", func(t *testing.T) {
 		t.Parallel()
-		purchase(t, newProcess(t, map[string]string{
-			"SHOP_REDIS_URL":     stacktest.Redis(t),
-			"SHOP_KAFKA_BROKERS": strings.Join(ownKafka(t), ","),
-			"SHOP_DATABASE_URL":  realDatabase(t),
-		}))
+		purchase(t, newProcess(t, realKafkaSettings(t, map[string]string{"SHOP_REDIS_URL": stacktest.Redis(t), "SHOP_DATABASE_URL": realDatabase(t)})))
 	})
 }
 

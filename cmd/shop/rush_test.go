@@ -153,8 +153,12 @@ func (f *fleet) try(n int, b buyer, r request) *attempt {
 		at = 2
 	}
 	a := &attempt{b, r, make([]told, at)}
-	together(at, func(i int) { a.answers[i] = f.insist((n+i)%3, b, r) })
-	a.answers = append(a.answers, f.insist((n+2)%3, b, r))
+	// Three shops on one machine may all be too busy for a while, and say so: whether there is an order is known when they are not.
+	settled := func(a told) bool {
+		return a.Code != "idempotency.in_progress" && a.Status != http.StatusServiceUnavailable
+	}
+	together(at, func(i int) { a.answers[i] = f.askUntil((n+i)%3, b, r, settled) })
+	a.answers = append(a.answers, f.askUntil((n+2)%3, b, r, settled))
 	return a
 }
 

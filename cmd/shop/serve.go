@@ -19,6 +19,7 @@ import (
 	"github.com/sasapick/shop/cmd/shop/site"
 	"github.com/sasapick/shop/internal/accounts"
 	"github.com/sasapick/shop/internal/catalog/catalogfx"
+	"github.com/sasapick/shop/internal/platform/blob"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/config"
 	"github.com/sasapick/shop/internal/platform/health"
@@ -96,7 +97,11 @@ func (serveCommand) Run(c config.Config) (err error) {
 	}
 	checker := health.New(parts...)
 	operate(s.api, checker)
-	site.Routes(s.api)
+	pictures, err := s.pictures(ctx)
+	if err != nil {
+		return err
+	}
+	site.Routes(s.api, pictures...)
 	return g.serve(ctx, stop, app, &s, checker, public, private, password)
 }
 
@@ -109,6 +114,8 @@ type shop struct {
 	rpc       *rpc.Server
 	admins    accounts.Admins  // nil where accounts is hosted elsewhere
 	seeder    catalogfx.Seeder // zero where catalog is
+	blobs     *blob.Store      // nil where catalog is
+	reindexer *catalogfx.Reindexer
 }
 
 // populate takes what there is where these modules are hosted.
@@ -118,9 +125,21 @@ func (s *shop) populate(c config.Config) fx.Option {
 		targets = append(targets, &s.admins)
 	}
 	if c.Hosts("catalog") {
-		targets = append(targets, &s.seeder)
+		targets = append(targets, &s.seeder, &s.blobs, &s.reindexer)
 	}
 	return fx.Populate(targets...)
+}
+
+// pictures are the origins, besides the shop's own, from which products' pictures come.
+func (s *shop) pictures(ctx context.Context) ([]string, error) {
+	if s.blobs == nil {
+		return nil, nil
+	}
+	origin, err := s.blobs.Origin(ctx)
+	if err != nil || origin == "" {
+		return nil, err
+	}
+	return []string{origin}, nil
 }
 
 func (g *ground) serve(ctx context.Context, stop func(), app *fx.App, s *shop, checker *health.Checker, public, private net.Listener, password string) error {
@@ -137,6 +156,7 @@ func (g *ground) serve(ctx context.Context, stop func(), app *fx.App, s *shop, c
 			failed <- web.Serve(serving, web.NewServer(private.Addr().String(), g.operators(s)), private, either(g.config.Split(), g.config.DrainTimeout, time.Second))
 		}()
 	}
+	g.log.Info("the shop is open", "url.full", g.config.BaseURL())
 	g.banner(os.Stdout, password)
 
 	var err error
@@ -151,6 +171,7 @@ func (g *ground) serve(ctx context.Context, stop func(), app *fx.App, s *shop, c
 	case err = <-failed:
 		running--
 	}
+	g.log.Info("the shop closes")
 	checker.Drain()
 	stop() // a second signal ends the process at once
 	end(err)

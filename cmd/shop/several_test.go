@@ -168,11 +168,16 @@ func (f *fleet) ask(shop int, b buyer, r request) told {
 }
 
 // insist asks again while a first request with the same key is still being served.
-func (f *fleet) insist(shop int, b buyer, r request) (a told) {
+func (f *fleet) insist(shop int, b buyer, r request) told {
+	return f.askUntil(shop, b, r, func(a told) bool { return a.Code != "idempotency.in_progress" })
+}
+
+// askUntil asks again and again, under the same key.
+func (f *fleet) askUntil(shop int, b buyer, r request, settled func(told) bool) (a told) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for until := time.Now().Add(endless); time.Now().Before(until); <-tick.C {
-		if a = f.ask(shop, b, r); a.Code != "idempotency.in_progress" {
+		if a = f.ask(shop, b, r); settled(a) {
 			break
 		}
 	}
@@ -266,6 +271,14 @@ func (f *fleet) rest(others ...string) {
 func (f *fleet) deadlocks() int {
 	f.t.Helper()
 	return f.count(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`)
+}
+
+// leases are what the process leads.
+func (f *fleet) leases(p *process) (names []string) {
+	f.t.Helper()
+	require.NoError(f.t, f.db.QueryRow(f.t.Context(), `
+		SELECT coalesce(array_agg(name), '{}') FROM platform.leases WHERE holder LIKE '%/' || $1::bigint || '/%'`, p.cmd.Process.Pid).Scan(&names))
+	return names
 }
 
 // crowd is buyers who order one after the other. Every second one pays, the others let their orders end.

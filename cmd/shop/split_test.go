@@ -34,10 +34,7 @@ type split struct {
 func newSplit(t *testing.T, module string) *split {
 	t.Helper()
 	inMain, inOther := freeAddress(t), freeAddress(t)
-	between := map[string]string{
-		"SHOP_KAFKA_BROKERS": strings.Join(ownKafka(t), ","), "SHOP_REDIS_URL": stacktest.Redis(t),
-		"SHOP_RPC_TOKEN": uuid.NewString(), "SHOP_DATABASE_CONNS": "6",
-	}
+	between := realKafkaSettings(t, map[string]string{"SHOP_REDIS_URL": stacktest.Redis(t), "SHOP_RPC_TOKEN": uuid.NewString(), "SHOP_DATABASE_CONNS": "6"})
 	settings := func(own map[string]string) map[string]string {
 		maps.Copy(own, between)
 		return own

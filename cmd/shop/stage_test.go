@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"maps"
+	"mime/multipart"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +75,8 @@ type stage struct {
 	category  string
 	campaigns int
 	slugs     int
+	pictures  int
+	waiting   string // the name of a room in which everyone waits
 }
 
 func newStage(t *testing.T, s *inProcess) *stage {
@@ -98,6 +104,49 @@ func (s *stage) newProduct(t testing.TB) string {
 		map[string]any{"kind": "receive", "quantity": 1000, "reason": "delivery"}, "Idempotency-Key", uuid.NewString())
 	s.want(t, 200, s.boss.Access, "POST", "/admin/products/"+id+"/publish", nil)
 	return id
+}
+
+// newImage adds a picture to a product.
+func (s *stage) newImage(t testing.TB, product string) string {
+	t.Helper()
+	form, header := s.pictureForm(t)
+	a := s.ask(t, asked{Method: "POST", Path: "/admin/products/" + product + "/images", Token: s.boss.Access, Header: header, Body: form})
+	require.Equal(t, 201, a.Status, a)
+	return a.field("id").(string)
+}
+
+// pictureForm is an upload of a picture that there was not yet.
+func (s *stage) pictureForm(t testing.TB) (form []byte, header map[string]string) {
+	t.Helper()
+	s.pictures++
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	file, err := w.CreateFormFile("file", "shoe.png")
+	require.NoError(t, err)
+	p := image.NewGray(image.Rect(0, 0, 64, 64))
+	p.Pix[s.pictures] = 255
+	require.NoError(t, png.Encode(file, p))
+	require.NoError(t, w.Close())
+	return b.Bytes(), map[string]string{"Content-Type": w.FormDataContentType()}
+}
+
+// newRoom makes a waiting room that is off.
+func (s *stage) newRoom(t testing.TB) (name, etag string) {
+	t.Helper()
+	id := s.newCampaign(t)
+	a := s.want(t, 201, s.boss.Access, "POST", "/admin/rooms", map[string]any{"name": id, "capacity": 0, "goods": map[string]any{"kind": "coupon", "id": id}})
+	return id, a.field("etag").(string)
+}
+
+// room is a waiting room in which everyone waits.
+func (s *stage) room(t testing.TB) string {
+	t.Helper()
+	if s.waiting == "" {
+		name, etag := s.newRoom(t)
+		s.want(t, 200, s.boss.Access, "PUT", "/admin/rooms/"+name, map[string]any{"mode": "on", "capacity": 0}, "If-Match", etag)
+		s.waiting = name
+	}
+	return s.waiting
 }
 
 func (s *stage) newCampaign(t testing.TB) string {
@@ -337,10 +386,13 @@ var goods = map[string]func(t testing.TB, s *stage) good{
 		return good{as: o.by, body: o.payment}
 	},
 
-	"inspect-order":            func(t testing.TB, s *stage) good { return byManager("id", s.paid(t).id) },
-	"prepare-order":            func(t testing.TB, s *stage) good { return byManager("id", s.paid(t).id) },
-	"ship-order":               func(t testing.TB, s *stage) good { return byManager("id", s.paid(t).id) },
-	"deliver-order":            func(t testing.TB, s *stage) good { return byManager("id", s.shipped(t).id) },
+	"inspect-order": func(t testing.TB, s *stage) good { return byManager("id", s.paid(t).id) },
+	"prepare-order": func(t testing.TB, s *stage) good { return byManager("id", s.paid(t).id) },
+	"ship-order":    func(t testing.TB, s *stage) good { return byManager("id", s.paid(t).id) },
+	"deliver-order": func(t testing.TB, s *stage) good { return byManager("id", s.shipped(t).id) },
+	"refund-order": func(t testing.TB, s *stage) good {
+		return good{path: map[string]string{"id": s.shipped(t).id}, body: map[string]any{"restock": true, "reason": "a seam came open"}}
+	},
 	"cancel-order-for-shopper": func(t testing.TB, s *stage) good { return byManager("id", s.paid(t).id) },
 	"get-payment":              func(t testing.TB, s *stage) good { return byManager("order_id", s.paid(t).id) },
 	"reconcile-payment":        func(t testing.TB, s *stage) good { return byManager("order_id", s.paid(t).id) },
@@ -355,6 +407,7 @@ var goods = map[string]func(t testing.TB, s *stage) good{
 		return good{body: map[string]any{
 			"category_id": s.category, "name": "러닝 운동화", "name_en": "Running Shoes", "brand": "나이키", "color": "블랙", "size": "270",
 			"list_price_won": price, "price_won": price, "description": "가볍다", "tags": []any{"러닝"}, "limit_per_customer": 2,
+			"publish_at": time.Now().Add(time.Hour).UTC(),
 		}}
 	},
 	"edit-product": func(t testing.TB, s *stage) good {
@@ -365,6 +418,28 @@ var goods = map[string]func(t testing.TB, s *stage) good{
 				"list_price_won": price, "price_won": price - 1, "description": "더 가볍다", "tags": []any{"러닝"}, "limit_per_customer": 2,
 			},
 		}
+	},
+	"import-products": func(t testing.TB, s *stage) good {
+		return good{header: map[string]string{"Content-Type": "application/x-ndjson"}, raw: encode(t, map[string]any{
+			"id": uuid.NewString(), "category_id": s.category, "name": "러닝 운동화", "brand": "나이키", "list_price_won": price, "price_won": price,
+		})}
+	},
+	"add-restock-alert": func(t testing.TB, s *stage) good {
+		id := s.newProduct(t)
+		s.want(t, 200, s.manager.Access, "POST", "/admin/products/"+id+"/stop-sale", nil)
+		return good{path: map[string]string{"id": id}}
+	},
+	"add-product-image": func(t testing.TB, s *stage) good {
+		form, header := s.pictureForm(t)
+		return good{raw: form, header: header}
+	},
+	"order-product-images": func(t testing.TB, s *stage) good {
+		product := s.newProduct(t)
+		return good{path: map[string]string{"id": product}, body: map[string]any{"image_ids": []any{s.newImage(t, product)}}}
+	},
+	"remove-product-image": func(t testing.TB, s *stage) good {
+		product := s.newProduct(t)
+		return good{path: map[string]string{"id": product, "image_id": s.newImage(t, product)}}
 	},
 	"create-category": func(_ testing.TB, s *stage) good {
 		s.slugs++
@@ -409,12 +484,15 @@ var goods = map[string]func(t testing.TB, s *stage) good{
 			"starts_at": time.Now().Add(-time.Hour).UTC(), "ends_at": time.Now().Add(2 * time.Hour).UTC(),
 		}}
 	},
+	"create-room": func(t testing.TB, s *stage) good {
+		id := s.newCampaign(t)
+		return good{body: map[string]any{"name": "sale-" + id, "capacity": 10, "goods": map[string]any{"kind": "coupon", "id": id}}}
+	},
 	"change-room": func(t testing.TB, s *stage) good {
-		var rooms struct{ Items []struct{ Name, ETag string } }
-		require.NoError(t, json.Unmarshal(s.want(t, 200, s.boss.Access, "GET", "/admin/rooms", nil).Body, &rooms))
+		room, etag := s.newRoom(t)
 		return good{
-			path: map[string]string{"room": rooms.Items[0].Name}, header: map[string]string{"If-Match": rooms.Items[0].ETag},
-			body: map[string]any{"mode": "off", "capacity": 1000},
+			path: map[string]string{"room": room}, header: map[string]string{"If-Match": etag},
+			body: map[string]any{"mode": "on", "capacity": 1000, "opens_at": time.Now().Add(time.Hour).UTC()},
 		}
 	},
 	"turn-switch": func(testing.TB, *stage) good {
@@ -465,7 +543,12 @@ var subjects = []struct {
 	{"/v1/events/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newEvent(t) }},
 	{"/admin/events/{id}", func(t testing.TB, s *stage, _ *good) string { return s.newEvent(t) }},
 	{"/admin/accounts/{id}", func(t testing.TB, s *stage, _ *good) string { return s.shopper(t).ID }},
-	{"/v1/queue/rooms/{room}", func(testing.TB, *stage, *good) string { return "main" }},
+	{"/v1/queue/rooms/{room}", func(t testing.TB, s *stage, _ *good) string { return s.room(t) }},
+	{"/v1/queue/rooms/{room}/tickets/{ticket}", func(t testing.TB, s *stage, g *good) string {
+		g.as, g.foreign = s.shopper(t), "ticket"
+		return s.want(t, 200, g.as.Access, "POST", "/v1/queue/rooms/"+s.room(t)+"/tickets", nil).field("ticket").(string)
+	}},
+	{"/admin/rooms/{room}", func(t testing.TB, s *stage, _ *good) string { return s.room(t) }},
 }
 
 // good makes a request that succeeds: what goods says, and for the rest the operation's own examples.
@@ -483,7 +566,7 @@ func (s *stage) good(t testing.TB, op web.Operation) good {
 			continue
 		}
 		for _, subject := range subjects {
-			if strings.HasPrefix(op.Path, subject.prefix) && strings.Contains(subject.prefix, "{"+p.Name+"}") {
+			if strings.HasPrefix(op.Path, subject.prefix) && strings.HasSuffix(subject.prefix, "{"+p.Name+"}") {
 				g.path[p.Name] = subject.id(t, s, &g)
 			}
 		}

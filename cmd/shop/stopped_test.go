@@ -131,11 +131,3 @@ func (f *fleet) transactions(shop int) (pids []int) {
 		WHERE datname = current_database() AND application_name = $1 AND state LIKE 'idle in transaction%'`, session(shop)).Scan(&pids))
 	return pids
 }
-
-// leases are what the process leads.
-func (f *fleet) leases(p *process) (names []string) {
-	f.t.Helper()
-	require.NoError(f.t, f.db.QueryRow(f.t.Context(), `
-		SELECT coalesce(array_agg(name), '{}') FROM platform.leases WHERE holder LIKE '%/' || $1::bigint || '/%'`, p.cmd.Process.Pid).Scan(&names))
-	return names
-}

@@ -21,11 +21,14 @@ var violations = map[string]string{
 	"accounts.points.orders":  `INSERT INTO accounts.point_holds VALUES (gen_random_uuid(), gen_random_uuid(), 1, 'used', now(), now())`,
 	"accounts.points.settled": `INSERT INTO accounts.point_settlements (order_id, account_id, action, at, asked_at)
 		VALUES (gen_random_uuid(), gen_random_uuid(), 'use', now(), now() - interval '2 minutes')`,
-	"accounts.tiers.sum": `UPDATE accounts.accounts SET tier = 'vip'`,
+	"accounts.points.taken_back": `INSERT INTO accounts.point_take_backs VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 1, 0, 0, 'taken', now(), now())`,
+	"accounts.tiers.sum":         `UPDATE accounts.accounts SET tier = 'vip'`,
 
 	"accounts.sessions.chain":   `UPDATE accounts.refresh_tokens SET used_at = issued_at`,
 	"accounts.sessions.revoked": `UPDATE accounts.sessions SET ended_at = now() WHERE id = (SELECT id FROM accounts.sessions WHERE ended_at IS NULL LIMIT 1)`,
 
+	"catalog.alerts.looked":       `INSERT INTO catalog.restock_looks (product_id, asked_at) SELECT id, now() - interval '2 minutes' FROM catalog.products`,
+	"catalog.alerts.told":         `DELETE FROM catalog.product_marks; INSERT INTO catalog.restock_alerts SELECT id, gen_random_uuid(), now() FROM catalog.products`,
 	"catalog.documents.published": `INSERT INTO catalog.product_marks (product_id, marked_at) SELECT id, now() - interval '2 minutes' FROM catalog.products`,
 	"catalog.documents.sales":     `UPDATE catalog.products SET sales_count = sales_count + 1`,
 	"catalog.drops.closed":        aDrop + `UPDATE catalog.drops SET closed = true`,
@@ -33,10 +36,13 @@ var violations = map[string]string{
 	"catalog.drops.sum":           aDrop + `UPDATE catalog.drops SET quantity = quantity + 1`,
 	"catalog.holds.lines":         `DELETE FROM catalog.reservation_lines`,
 	"catalog.holds.sold":          `DELETE FROM catalog.stock_movements WHERE kind = 'sell'`,
-	"catalog.settlements.done":    `INSERT INTO catalog.settlements (order_id, action, asked_at) SELECT order_id, 'release', now() - interval '2 minutes' FROM catalog.reservations`,
-	"catalog.stock.left":          `ALTER TABLE catalog.pools DROP CONSTRAINT pools_check; UPDATE catalog.pools SET reserved = on_hand + 1`,
-	"catalog.stock.on_hand":       `UPDATE catalog.pools SET on_hand = on_hand + 1`,
-	"catalog.stock.reserved":      `UPDATE catalog.pools SET reserved = reserved + 1`,
+	"catalog.images.thumbnails": `INSERT INTO catalog.images (id, product_id, name, content_hash, width, height, size_bytes, position, created_at)
+		SELECT gen_random_uuid(), id, 'planted', '', 1, 1, 1, 0, now() - interval '11 minutes' FROM catalog.products LIMIT 1`,
+	"catalog.images.told":      `UPDATE catalog.products SET image_urls = '{planted}' WHERE id = (SELECT id FROM catalog.products LIMIT 1)`,
+	"catalog.settlements.done": `INSERT INTO catalog.settlements (order_id, action, asked_at) SELECT order_id, 'release', now() - interval '2 minutes' FROM catalog.reservations`,
+	"catalog.stock.left":       `ALTER TABLE catalog.pools DROP CONSTRAINT pools_check; UPDATE catalog.pools SET reserved = on_hand + 1`,
+	"catalog.stock.on_hand":    `UPDATE catalog.pools SET on_hand = on_hand + 1`,
+	"catalog.stock.reserved":   `UPDATE catalog.pools SET reserved = reserved + 1`,
 
 	"coupons.campaigns.log":   `UPDATE coupons.campaigns SET version = version + 1`,
 	"coupons.claims.events":   `DELETE FROM coupons.outbox WHERE id = (SELECT max(id) FROM coupons.outbox)`,
@@ -63,11 +69,15 @@ var violations = map[string]string{
 	"ordering.orders.canceling":   `UPDATE ordering.orders SET state = 'canceling', former_state = 'paid', attend_at = now(), updated_at = now() - interval '2 hours' WHERE state = 'paid'`,
 	"ordering.orders.events":      `DELETE FROM ordering.outbox WHERE aggregate_version = 1`,
 	"ordering.orders.pending":     `UPDATE ordering.orders SET state = 'pending', created_at = created_at - interval '1 hour' WHERE state = 'awaiting_payment'`,
+	"ordering.orders.refunds":     `UPDATE ordering.orders SET refunded_won = 1 WHERE due_won > 0`,
 	"ordering.orders.sums":        `DELETE FROM ordering.order_lines`,
 	"ordering.orders.timeline":    `DELETE FROM ordering.order_timeline WHERE step = 2`,
 	"ordering.orders.transitions": `UPDATE ordering.order_timeline SET to_state = 'paid' WHERE step = 1`,
 	"ordering.orders.unpaid":      `UPDATE ordering.orders SET expires_at = now() - interval '1 hour' WHERE state = 'awaiting_payment'`,
-	"ordering.quotas.sum":         `UPDATE ordering.purchase_quotas SET quantity = quantity + 1`,
+	"ordering.refunds.age": `INSERT INTO ordering.refunds
+			(id, order_id, state, whole, restock, reason, items_won, shipping_won, points, asked_by, idempotency_key, request_hash, requested_at, attend_at)
+		SELECT gen_random_uuid(), id, 'sent', false, false, 'planted', 0, 0, 0, id, 'planted', '', now() - interval '2 days', now() FROM ordering.orders LIMIT 1`,
+	"ordering.quotas.sum": `UPDATE ordering.purchase_quotas SET quantity = quantity + 1`,
 
 	"payments.attempts.answered":      `UPDATE payments.attempts SET state = 'sent', next_at = now() - interval '1 hour'`,
 	"payments.attempts.one_in_flight": `UPDATE payments.attempts SET state = 'sent';` + secondAttempt,

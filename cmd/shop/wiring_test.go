@@ -34,7 +34,7 @@ func TestWiring(t *testing.T) {
 			{Modules: []string{"accounts"}},
 			{Modules: []string{"all", "-accounts"}, AccountsURL: address},
 			{Modules: []string{"catalog"}, AccountsURL: address},
-			{Modules: []string{"queue", "catalog"}, AccountsURL: address},
+			{Modules: []string{"queue", "catalog"}, AccountsURL: address, CouponsURL: address},
 			{Modules: []string{"ordering", "catalog"}, AccountsURL: address, PaymentsURL: address, CouponsURL: address},
 		} {
 			require.NoError(t, reachable(c), "%+v", c.Modules)

@@ -25,6 +25,10 @@ type Points interface {
 	// Hold sets points aside. A repeat returns the first's result; what was given back stays so: ErrPointsReleased. Faults:
 	// ErrNotEnoughPoints, ErrNoAccount.
 	Hold(ctx context.Context, in HoldInput) (PointHold, error)
+	// TakeBack takes away what an order had earned by goods that are on their way back, as far as the account still has it: no balance
+	// goes below zero. It is idempotent by the refund's id, and undone when ordering says that the refund was refused. Faults:
+	// ErrNoPurchase (it is not known yet that the order is confirmed), ErrTakeBackTooMuch, ErrTakeBackDiffers, ErrTakeBackUndone.
+	TakeBack(ctx context.Context, in TakeBackInput) (TakenBack, error)
 	// Holds tells what each order holds, or held; an order of which nothing is known is left out. For the audit.
 	Holds(ctx context.Context, in HoldsInput) (PointHolds, error)
 	// OpenHolds lists what is held and neither used nor released, oldest order first. For the audit.
@@ -36,6 +40,21 @@ type HoldInput struct {
 	OrderID   uuid.UUID `json:"order_id"`
 	AccountID uuid.UUID `json:"account_id"`
 	Points    int64     `json:"points"` // at least 1
+}
+
+// TakeBackInput is the argument of TakeBack.
+type TakeBackInput struct {
+	RefundID  uuid.UUID `json:"refund_id"`
+	OrderID   uuid.UUID `json:"order_id"`
+	AccountID uuid.UUID `json:"account_id"`
+	Won       int64     `json:"won"` // what was paid for the goods in money: at least 1
+}
+
+// TakenBack is what a refund takes away of the points that its order has earned.
+type TakenBack struct {
+	RefundID uuid.UUID `json:"refund_id"`
+	Owed     int64     `json:"owed"`  // what the goods had earned
+	Taken    int64     `json:"taken"` // of that, what the account still had
 }
 
 // HoldsInput names at most 1,000 orders.
@@ -134,6 +153,11 @@ var (
 	ErrNotEnoughPoints = fault.New(fault.Conflict, "accounts.not_enough_points", "the account does not have that many points")
 	ErrPointsReleased  = fault.New(fault.Conflict, "accounts.points_released", "the points of the order were given back")
 	ErrNoPointHold     = fault.New(fault.NotFound, "accounts.no_point_hold", "the order holds no points")
+	ErrNoPurchase      = fault.New(fault.NotFound, "accounts.no_purchase", "no confirmed order is known by this id, or not yet")
+	ErrTakeBackTooMuch = fault.New(fault.Conflict, "accounts.take_back_too_much", "not that much is left of the purchase")
+	ErrTakeBackDiffers = fault.New(fault.Conflict, "accounts.take_back_differs", "the refund has taken something else back")
+	ErrTakeBackUndone  = fault.New(fault.Conflict, "accounts.take_back_undone", "the refund was refused; what it took back was given back")
+	ErrBadTakeBack     = fault.New(fault.Invalid, "accounts.bad_take_back", "goods come back that were paid for with at least one won")
 	ErrBadPoints       = fault.New(fault.Invalid, "accounts.bad_points", "an order holds at least one point")
 	ErrTooManyHolds    = fault.New(fault.Invalid, "accounts.too_many_holds", "at most 1,000 holds can be asked for at once, and at least one")
 	ErrPointsBusy      = fault.New(fault.Unavailable, "accounts.points_busy", "too many orders at once; try again in a moment")

@@ -13,5 +13,5 @@ func TestContract(t *testing.T) {
 	contracttest.Check[catalog.Products](t)
 	contracttest.Check[catalog.Stock](t)
 	contracttest.Check[catalog.Drops](t)
-	contracttest.CheckEvents(t, "catalog", catalog.ProductChanged{}, catalog.CategoryChanged{})
+	contracttest.CheckEvents(t, "catalog", catalog.ProductChanged{}, catalog.CategoryChanged{}, catalog.Restocked{}, catalog.ImageAdded{})
 }

@@ -16,6 +16,8 @@ type Service interface {
 	// sell-out. Faults: ErrNoCampaign, ErrSoldOut, ErrNotOpen, ErrEnded, ErrTier; ErrCodeNeeded and ErrWelcomeOnly of a campaign
 	// that is had another way.
 	Claim(ctx context.Context, in ClaimInput) (Coupon, error)
+	// Counts tells how many coupons campaigns have given; an unknown one is left out.
+	Counts(ctx context.Context, in CountsInput) (Counts, error)
 }
 
 // Discounts takes coupons off orders. Every call but Quote is idempotent by the order's id.
@@ -38,6 +40,23 @@ type Discounts interface {
 type ClaimInput struct {
 	CampaignID uuid.UUID `json:"campaign_id"`
 	AccountID  uuid.UUID `json:"account_id"`
+}
+
+// CountsInput names at most 200 campaigns.
+type CountsInput struct {
+	CampaignIDs []uuid.UUID `json:"campaign_ids"`
+}
+
+// Counts is the answer to CountsInput.
+type Counts struct {
+	Items []Count `json:"items"`
+}
+
+// Count is how many coupons a campaign has, and how many of them it has given.
+type Count struct {
+	CampaignID uuid.UUID `json:"campaign_id"`
+	Quantity   int64     `json:"quantity"`
+	Taken      int64     `json:"taken"`
 }
 
 // Coupon is one that an account holds.

@@ -16,6 +16,8 @@ var Events = []string{
 	Shipped{}.EventType(),
 	Delivered{}.EventType(),
 	Confirmed{}.EventType(),
+	Refunded{}.EventType(),
+	RefundRefused{}.EventType(),
 }
 
 // Line is what an order holds of one product.
@@ -42,6 +44,9 @@ type Change struct {
 	ShippingWon int64 `json:"shipping_won"`
 	TotalWon    int64 `json:"total_won"` // items, less the discount, and shipping
 	DueWon      int64 `json:"due_won"`   // what is paid in money: the total, less the points
+
+	RefundedWon int64 `json:"refunded_won"` // of that, what was given back for goods that came back after shipping
+	ReturnedWon int64 `json:"returned_won"` // what had been paid in money for those goods
 
 	Lines []Line    `json:"lines"`
 	At    time.Time `json:"at"`
@@ -93,3 +98,35 @@ func (Delivered) EventType() string { return "ordering.delivered.v1" }
 type Confirmed struct{ Change }
 
 func (Confirmed) EventType() string { return "ordering.confirmed.v1" }
+
+// Refunded: some goods, or all, came back after shipping, and the money (if any was due) was returned for them.
+type Refunded struct {
+	Change
+	Refund
+}
+
+func (Refunded) EventType() string { return "ordering.refunded.v1" }
+
+// RefundRefused: the gateway will not give the money back; the goods count as the shopper's again.
+type RefundRefused struct {
+	Change
+	Refund
+}
+
+func (RefundRefused) EventType() string { return "ordering.refund_refused.v1" }
+
+// Refund is what comes back of an order after shipping, and what is given back for it.
+type Refund struct {
+	RefundID   uuid.UUID      `json:"refund_id"`
+	Whole      bool           `json:"whole"`   // nothing of the order is left with the shopper
+	Restock    bool           `json:"restock"` // the goods can be sold again
+	Returned   []ReturnedLine `json:"returned"`
+	MoneyWon   int64          `json:"money_won"`
+	PointsBack int64          `json:"points_back"` // those that had paid for the goods
+}
+
+// ReturnedLine is how many pieces of a product came back.
+type ReturnedLine struct {
+	ProductID uuid.UUID `json:"product_id"`
+	Quantity  int64     `json:"quantity"`
+}

@@ -31,6 +31,12 @@ func TestEvents(t *testing.T) {
 			At: time.Date(2026, 11, 24, 9, 0, 0, 678e6, time.UTC),
 		}
 	}
+	part := change(6, ordering.StateConfirmed)
+	part.RefundedWon, part.ReturnedWon = 11_400, 11_500
+	refund := ordering.Refund{
+		RefundID: uuid.MustParse("0198a000-0000-7000-8000-000000000004"), Restock: true, MoneyWon: 11_400, PointsBack: 400,
+		Returned: []ordering.ReturnedLine{{ProductID: part.Lines[0].ProductID, Quantity: 1}},
+	}
 	for _, e := range []contracttest.Event{
 		ordering.Placed{Change: change(1, ordering.StateAwaitingPayment)},
 		ordering.Rejected{Change: change(1, ordering.StateRejected)},
@@ -40,6 +46,8 @@ func TestEvents(t *testing.T) {
 		ordering.Shipped{Change: change(3, ordering.StateShipping), Carrier: "CJ대한통운", InvoiceNumber: "612345678901"},
 		ordering.Delivered{Change: change(4, ordering.StateDelivered)},
 		ordering.Confirmed{Change: change(5, ordering.StateConfirmed)},
+		ordering.Refunded{Change: part, Refund: refund},
+		ordering.RefundRefused{Change: change(6, ordering.StateConfirmed), Refund: refund},
 	} {
 		contracttest.Golden(t, e.EventType(), e)
 	}

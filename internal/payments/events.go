@@ -26,7 +26,7 @@ func (Captured) EventType() string         { return "payments.captured.v1" }
 func (e Captured) AggregateID() uuid.UUID  { return e.OrderID }
 func (e Captured) AggregateVersion() int64 { return e.Version }
 
-// Refunded: the money went back.
+// Refunded: the money went back, or a part of it.
 type Refunded struct {
 	OrderID   uuid.UUID `json:"order_id"`
 	Version   int64     `json:"version"`

@@ -12,7 +12,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/fault"
 )
 
-// Service takes and returns money for orders. Every call is idempotent by the order's id.
+// Service takes and returns money for orders. Every call is idempotent by the order's id, a refund of a part by its own.
 type Service interface {
 	// Open makes the order payable until in.ExpiresAt. A repeat returns the payment as it is.
 	Open(ctx context.Context, in OpenInput) (Payment, error)
@@ -23,8 +23,10 @@ type Service interface {
 	// said yet: the outcome then comes as an event. Faults: ErrNoPayment, ErrAmountMismatch, ErrOrderClosed, ErrAlreadyPaid,
 	// ErrInProgress, ErrDeclined (its detail is the gateway's code), ErrBusy.
 	Confirm(ctx context.Context, in ConfirmInput) (Payment, error)
-	// Refund gives the whole payment back. The result's Refund tells how far it is. A refused one stays refused however often it is
-	// asked for, unless in.Retry names it. Faults: ErrNoPayment, ErrNotRefundable.
+	// Refund gives a payment back: the whole, or with in.RefundID a part of it; after parts the whole is what they have left. The result's
+	// Refund is the one that was asked for, and tells how far it is. A refused one stays refused however often it is asked for; the whole
+	// can be asked for once more, by in.Retry, and a part under another id. Faults: ErrNoPayment, ErrNotRefundable (so much is not left, or
+	// another refund is under way), ErrRefundReused.
 	Refund(ctx context.Context, in RefundInput) (Payment, error)
 	// Payment returns an order's payment with its history, or ErrNoPayment.
 	Payment(ctx context.Context, in PaymentInput) (Payment, error)
@@ -80,9 +82,11 @@ type ConfirmInput struct {
 
 // RefundInput is the argument of Refund.
 type RefundInput struct {
-	OrderID uuid.UUID `json:"order_id"`
-	Reason  string    `json:"reason"` // at most 200 characters
-	// Retry names a refused refund that is to be asked for once more; the zero UUID otherwise.
+	OrderID   uuid.UUID `json:"order_id"`
+	RefundID  uuid.UUID `json:"refund_id"`  // of a part: its id, which whoever asks has given it; the zero UUID: all that is left
+	AmountWon int64     `json:"amount_won"` // of a part: at least 1
+	Reason    string    `json:"reason"`     // at most 200 characters
+	// Retry names a refused refund of the whole that is to be asked for once more; the zero UUID otherwise.
 	Retry uuid.UUID `json:"retry"`
 }
 
@@ -130,7 +134,7 @@ type Payment struct {
 	ApprovedAt  *time.Time `json:"approved_at,omitempty"`
 	// DepositDueAt is set while the shopper may still pay into a bank account; the state is then StateConfirming.
 	DepositDueAt *time.Time `json:"deposit_due_at,omitempty"`
-	Refund       *Refund    `json:"refund,omitempty"`
+	Refund       *Refund    `json:"refund,omitempty"` // the latest, of the whole or of a part
 	History      []Entry    `json:"history,omitempty"`
 	Replayed     bool       `json:"replayed,omitempty"` // the answer to a request that was made before
 }
@@ -163,6 +167,7 @@ var (
 	ErrAlreadyPaid    = fault.New(fault.Conflict, "payments.already_paid", "the order is paid already")
 	ErrDeclined       = fault.New(fault.Declined, "payments.declined", "the payment was declined")
 	ErrBusy           = fault.New(fault.Unavailable, "payments.busy", "too many payments at once; nothing was taken, try again in a moment").WithRetryAfter(time.Second)
-	ErrNotRefundable  = fault.New(fault.Conflict, "payments.not_refundable", "there is nothing to give back")
-	ErrRefundOfOrder  = fault.New(fault.Conflict, "payments.refund_of_order", "an order's own refund is asked for again by canceling the order again")
+	ErrNotRefundable  = fault.New(fault.Conflict, "payments.not_refundable", "there is nothing to give back, or not so much")
+	ErrRefundReused   = fault.New(fault.Conflict, "payments.refund_reused", "the refund's id stands for another refund")
+	ErrRefundOfOrder  = fault.New(fault.Conflict, "payments.refund_of_order", "an order's own refund is asked for again at the order")
 )

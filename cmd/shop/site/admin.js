@@ -8,10 +8,12 @@ function fail(e) {
   toast(e.code === "auth.forbidden" ? "This needs a higher role." : e.message, true);
 }
 const send = (method, path, body, headers) => session.send(method, path, { body, headers });
-const numbers = ["Total", "Price", "On hand", "Reserved", "Pieces", "Each", "Amount", "Refunded", "To publish", "To hear", "Parked", "Partition", "Taken", "Redeemed", "Of", "Left", "Held", "Sold"];
+const numbers = ["Total", "Money", "Points", "Price", "On hand", "Reserved", "Pieces", "Each", "Amount", "Refunded", "To publish", "To hear", "Parked", "Partition", "Taken", "Redeemed", "Of", "Left", "Held", "Sold"];
 const head = (heads) => el("thead", {}, el("tr", {}, heads.map((h) => el(numbers.includes(h) ? "th.num" : "th", { scope: "col" }, h))));
 const table = (heads, rows) => el("div.scroll", {}, el("table", {}, head(heads), el("tbody", {}, rows)));
 const badge = (s) => el(`span.state.${s}`, {}, s);
+const instant = (v) => new Date(v).toISOString();
+const local = (v) => { const d = new Date(v); return new Date(d.getTime() - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 16); };
 const ask = (question) => { const answer = prompt(question); return answer && answer.trim() ? answer.trim() : null; };
 
 // pages shows a list that goes on by a cursor.
@@ -29,6 +31,235 @@ async function pages(title, path, tools, heads, row) {
   more.onclick = load;
   show(el("h1", {}, title), tools, el("div.scroll", {}, el("table", {}, head(heads), body)), more);
   await load();
+}
+
+// refundForm takes pieces of an order back. A click that is repeated asks for the same refund.
+function refundForm(o, again) {
+  const back = (id) => o.refunds.filter((r) => r.state !== "refused").flatMap((r) => r.items).reduce((n, i) => n + (i.product_id === id ? i.quantity : 0), 0);
+  const left = o.items.map((i) => ({ ...i, left: i.quantity - back(i.product_id) })).filter((i) => i.left > 0);
+  const pieces = left.map((i) => el("input", { type: "number", name: i.product_id, min: "0", max: String(i.left), value: String(i.left), required: true }));
+  const reason = el("input", { name: "reason", maxlength: "200", required: true });
+  const restock = el("input", { type: "checkbox", checked: true });
+  const button = el("button.primary", { type: "submit" }, "Refund");
+  const refundKey = key();
+  return el("form.stack", { onsubmit: guard(async (e) => {
+    e.preventDefault();
+    button.disabled = true;
+    try {
+      const items = pieces.map((p) => ({ product_id: p.name, quantity: Number(p.value) })).filter((i) => i.quantity > 0);
+      if (!items.length) { toast("Nothing comes back.", true); return; }
+      await send("POST", `/admin/orders/${o.id}/refunds`, { items, restock: restock.checked, reason: reason.value }, { "Idempotency-Key": refundKey });
+    } catch (problem) {
+      if (problem.code !== "ordering.refund_refused") throw problem;
+      toast(problem.message, true);
+    } finally { button.disabled = false; }
+    await again();
+  }) }, left.map((i, n) => el("label", {}, `${i.name}, of ${i.left}`, pieces[n])), el("label", {}, "Why (the shopper reads it)", reason),
+    el("label.check", {}, restock, "as good as new: back into stock"), button);
+}
+
+const every = 2_000; // a room is counted, while it is looked at
+const span = 600_000; // that its chart shows
+const gap = 3 * every; // between two counts, over which the chart draws no line
+let lines = new Map(); // what was counted of each room since this page was loaded
+
+// line is what is known of a room's line.
+const line = (name) => ({ name, asking: false, figures: null, trouble: "", points: [] });
+
+// count asks for a room's figures, unless they are being asked for.
+async function count(of) {
+  if (of.asking) return;
+  of.asking = true;
+  try {
+    of.figures = await session.get(`/admin/rooms/${of.name}/figures`);
+    of.trouble = "";
+    const at = Date.now();
+    of.points = [...of.points, { ...of.figures, capacity: of.figures.slots, at }].filter((p) => p.at > at - span && p.at <= at).slice(-span / every);
+  } catch (e) {
+    of.figures = null;
+    of.trouble = e instanceof Problem ? `There are no figures: ${e.message}.` : "There are no figures: the shop does not answer.";
+    if (e.status === 401) throw e;
+  } finally { of.asking = false; }
+}
+
+// svg makes an element of a drawing. How it looks is in site.css.
+function svg(what, attributes = {}, ...children) {
+  const [tag, ...classes] = what.split(".");
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  if (classes.length) node.setAttribute("class", classes.join(" "));
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+// nice is the least of 1, 2, 5, 10, 20, 50 … that is not less than n.
+function nice(n) {
+  const ten = 10 ** Math.floor(Math.log10(Math.max(n, 1)));
+  return [1, 2, 5, 10].find((k) => k * ten >= n) * ten;
+}
+
+// runs are the points between which there is no gap.
+function runs(points) {
+  const all = [];
+  points.forEach((p, i) => { i && p.at - points[i - 1].at <= gap ? all.at(-1).push(p) : all.push([p]); });
+  return all;
+}
+
+// panel draws numbers of people over time into a box: layers, each from one number of a point to another, and a limit.
+function panel(box, title, points, now, layers, limit) {
+  const highest = Math.max(1, ...points.flatMap((p) => [limit ? limit(p) : 0, ...layers.map((l) => l.to(p))]));
+  const step = nice(highest / 3);
+  const peak = Math.ceil(highest / step) * step;
+  const y = (n) => box.foot - n / peak * (box.foot - box.top);
+  const place = (p, n) => `${(box.right - (now - p.at) / span * (box.right - box.left)).toFixed(1)} ${y(n).toFixed(1)}`;
+  const edge = (run, of) => run.map((p) => place(p, of(p))).join("L");
+  const stroke = (of) => runs(points).map((run) => `M${place(run[0], of(run[0]))}L${edge(run, of)}`).join("");
+  const area = (l) => runs(points).map((run) => `M${edge(run, l.to)}L${edge([...run].reverse(), l.from)}Z`).join("");
+  const marks = Array.from({ length: peak / step + 1 }, (_, i) => i * step);
+  return svg("g", {}, svg("text.title", { x: box.left, y: box.top - 10 }, title),
+    ...marks.flatMap((n) => [svg("path.grid", { d: `M${box.left} ${y(n)}H${box.right}` }), svg("text.mark", { x: box.left - 8, y: y(n) + 4, "text-anchor": "end" }, n.toLocaleString("en", { notation: "compact" }))]),
+    ...layers.map((l) => svg(`g.${l.kind}`, {}, svg("path.area", { d: area(l) }), svg("path.edge", { d: stroke(l.to) }))),
+    ...(limit ? [svg("path.limit", { d: stroke(limit) })] : []));
+}
+
+// draw draws the last ten minutes of a room: who waits, and below, to a scale of its own, who has a slot.
+function draw(chart, points, now) {
+  const [width, height] = [Math.max(chart.clientWidth, 240), 280];
+  const [left, right, foot] = [44, width - 12, height - 26];
+  const nobody = () => 0;
+  chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  chart.replaceChildren(
+    panel({ left, right, top: 26, foot: 118 }, "people who wait", points, now, [{ kind: "waiting", from: nobody, to: (p) => p.waiting }]),
+    panel({ left, right, top: 162, foot }, "people who are called and in", points, now, [
+      { kind: "called", from: (p) => p.active, to: (p) => p.active + p.called }, { kind: "active", from: nobody, to: (p) => p.active }], (p) => p.capacity),
+    ...[["10 min ago", left, "start"], ["5 min ago", (left + right) / 2, "middle"], ["now", right, "end"]].map(([text, x, anchor]) => svg("text.mark", { x, y: height - 6, "text-anchor": anchor }, text)));
+}
+
+const clock = (t) => new Date(t).toLocaleTimeString("en-GB");
+
+// summary says in words what the chart shows.
+function summary(points) {
+  if (!points.length) return "Nothing has been counted yet.";
+  const last = points.at(-1);
+  const most = (kind) => Math.max(...points.map((p) => p[kind])).toLocaleString("en");
+  const said = [["waiting", "waiting"], ["called", "called"], ["active", "in"]].map(([kind, name]) => `${last[kind].toLocaleString("en")} ${name} (at most ${most(kind)})`);
+  return `From ${clock(points[0].at)} to ${clock(last.at)}: ${said.join(", ")}, of a capacity of ${last.capacity.toLocaleString("en")}.`;
+}
+
+// condition says what keeps people out of a room besides its capacity.
+function condition(room, of) {
+  const f = of.figures || {};
+  const gated = room.mode !== "off";
+  return [
+    of.trouble,
+    gated && f.frozen_until && `Nobody is let in until ${clock(f.frozen_until)}: the line has begun anew, and passes from before may still be good.`,
+    gated && room.opens_at && Date.parse(room.opens_at) > Date.now() && `Nobody is let in until it opens, ${when(room.opens_at)}: those who come before are drawn by lot.`,
+    f.sold_out && "Nothing is left of its goods at the moment: nobody is called until an order gives something back.",
+  ].filter(Boolean).join(" ");
+}
+
+// choice is a row of buttons, one of which is pressed, with what that one means.
+function choice(label, options, pick) {
+  const meaning = el("p.muted");
+  const buttons = Object.keys(options).map((o) => el("button", { onclick: () => pick(o) }, o));
+  const node = el("div.setting", { role: "group", "aria-label": label }, el("b", {}, label), el("div.choice", {}, buttons), meaning);
+  return { node, set(chosen) {
+    for (const b of buttons) b.setAttribute("aria-pressed", String(b.textContent === chosen));
+    meaning.textContent = options[chosen];
+  } };
+}
+
+// entry is a field with a button that saves it. What somebody is writing in it stays when it is set.
+function entry(label, attributes, save, ...more) {
+  const input = el("input", { required: true, ...attributes });
+  const node = el("form.setting", { onsubmit: (e) => { e.preventDefault(); save(input.value); } }, el("label", {}, el("b", {}, label), input), el("div", {}, el("button", { type: "submit", "aria-label": `Save: ${label}` }, "Save"), " ", more));
+  return { node, set(value) { input.defaultValue = value; }, reset() { node.reset(); }, get changed() { return input.value !== input.defaultValue; } };
+}
+
+// roomView is a room on the page: its figures, its chart and its settings.
+function roomView(room, of) {
+  let saving = false;
+  const put = guard(async (change, done) => {
+    if (saving) return;
+    saving = true;
+    try {
+      const { mode, away, capacity, opens_at, target_ms, etag } = room;
+      fill((await send("PUT", `/admin/rooms/${room.name}`, { mode, away, capacity, opens_at, target_ms, ...change }, { "If-Match": etag })).body);
+      if (done) done.reset();
+      toast("Saved.");
+    } catch (e) {
+      if (e.status !== 412) throw e;
+      fill((await session.get("/admin/rooms")).items.find((r) => r.name === room.name));
+      entries.forEach((one) => one.reset());
+      toast(`Somebody else has changed ${room.name}: here it is as it is now.`, true);
+    } finally { saving = false; }
+  });
+  const mode = choice("Mode", { off: "Everyone goes through.", on: "As many go through as there is capacity for; the others wait.", auto: "As many go through as the shop can serve in time, up to the capacity.", paused: "Nobody new goes through; who is in stays in." }, (chosen) => {
+    if (chosen !== room.mode && (chosen !== "off" || confirm(`Everyone goes through ${room.name} at once, those who wait too. Turn it off?`))) put({ mode: chosen });
+  });
+  const away = choice("While the line is away", { open: "Some go through: as many as would in the long run.", closed: "Nobody without a pass goes through." }, (chosen) => { if (chosen !== room.away) put({ away: chosen }); });
+  const capacity = entry("Capacity", { type: "number", min: "0", max: "10000000" }, (v) => put({ capacity: Number(v) }, capacity));
+  const target = entry("In time is within (ms)", { type: "number", min: "10", max: "60000" }, (v) => put({ target_ms: Number(v) }, target));
+  const clear = el("button", { type: "button", onclick: () => put({ opens_at: undefined }, opening) }, "Clear");
+  const opening = entry("Opens at", { type: "datetime-local" }, (v) => {
+    if (Date.parse(v) <= Date.now()) { toast("That is over. Clear it, and the room is open.", true); return; }
+    put({ opens_at: instant(v) }, opening);
+  }, clear);
+  const entries = [capacity, target, opening];
+
+  const shown = Object.fromEntries(["waiting", "called", "active", "capacity", "pace_per_s"].map((kind) => [kind, el("dd")]));
+  const figure = (kind, label, drawn = true) => el("div", {}, el("dt", {}, drawn && el(`i.${kind}`), label), shown[kind]);
+  const said = el("p.condition", { role: "status" });
+  const chart = svg("svg.chart", { role: "img", "aria-label": `People in ${room.name} in the last ten minutes`, "aria-describedby": `chart-${room.name}` });
+  const words = el("figcaption.muted", { id: `chart-${room.name}` });
+  const goods = !room.goods ? "in front of all that has no room of its own" : ["in front of ", room.goods.kind === "drop" ? el("a", { href: `#/drops/${room.goods.id}` }, "its drop") : el("a", { href: "#/coupons" }, "its coupon")];
+  const node = el("section.room", { "aria-label": room.name }, el("h2", {}, room.name, " ", el("span.muted", {}, goods)), said,
+    el("dl.figures", {}, figure("waiting", "Waiting"), figure("called", "Called"), figure("active", "In"), figure("capacity", "Slots"), figure("pace_per_s", "Called in a second", false)),
+    el("figure.drawn", {}, chart, words), el("div.settings", {}, mode.node, capacity.node, target.node, away.node, opening.node));
+
+  function fill(settings) {
+    room = settings;
+    mode.set(room.mode);
+    away.set(room.away);
+    capacity.set(String(room.capacity));
+    target.set(String(room.target_ms));
+    opening.set(room.opens_at ? local(room.opens_at) : "");
+    clear.hidden = !room.opens_at;
+    tell();
+  }
+  function tell() {
+    const text = condition(room, of);
+    if (said.textContent !== text) said.textContent = text; // or it would be read out again
+    for (const [kind, dd] of Object.entries(shown)) dd.textContent = { ...of.figures, capacity: of.figures?.slots }[kind]?.toLocaleString("en") ?? "?";
+    draw(chart, of.points, Date.now());
+    words.textContent = summary(of.points);
+  }
+  fill(room);
+  return {
+    node, name: room.name,
+    look: guard(async () => { await count(of); tell(); }),
+    // follow shows what others have set, unless somebody is changing it here.
+    follow(settings) { if (settings && settings.version > room.version && !saving && !entries.some((one) => one.changed)) fill(settings); },
+  };
+}
+
+// newRoom is a form that makes a room.
+async function newRoom() {
+  const [drops, coupons] = await Promise.all([session.get("/admin/preorders?limit=100"), session.get("/admin/coupons?limit=100")]);
+  const group = (label, kind, items, name) => items.length > 0 && el("optgroup", { label }, items.map((i) => el("option", { value: `${kind}:${i.id}` }, name(i))));
+  const goods = el("select", { required: true }, el("option", { value: "" }, "Choose…"),
+    group("Drops", "drop", drops.items.filter((d) => !["ended", "canceled"].includes(d.state)), (d) => `${d.title}, from ${when(d.starts_at)}`),
+    group("Coupons", "coupon", coupons.items.filter((c) => c.state !== "ended"), (c) => `${c.name}, from ${when(c.starts_at)}`));
+  const name = el("input", { required: true, maxlength: "50", pattern: "[a-z0-9]+(-[a-z0-9]+)*", title: "Small letters, digits and single hyphens between them", autocomplete: "off" });
+  const capacity = el("input", { required: true, type: "number", min: "0", max: "10000000", value: "1000" });
+  const button = el("button.primary", { type: "submit" }, "Make it");
+  return el("form.stack", { onsubmit: guard(async (e) => {
+    e.preventDefault();
+    const [kind, id] = goods.value.split(":");
+    button.disabled = true;
+    try { await send("POST", "/admin/rooms", { name: name.value, capacity: Number(capacity.value), goods: { kind, id } }); } finally { button.disabled = false; }
+    go("/rooms");
+  }) }, el("label", {}, "Name (small letters, digits, hyphens)", name), el("label", {}, "Capacity", capacity), el("label", {}, "In front of", goods), button);
 }
 
 const areas = {
@@ -49,6 +280,8 @@ const areas = {
       const again = () => areas.orders.one(id);
       const act = (label, work, primary) => el(primary ? "button.primary" : "button", { onclick: guard(async () => { if (await work() !== false) await again(); }) }, label);
       const cancelKey = key();
+      const shipped = ["shipping", "delivered", "confirmed"];
+      const name = Object.fromEntries(o.items.map((i) => [i.product_id, i.name]));
       show(el("h1", {}, `Order ${o.number}`), el("p", {}, badge(o.state), el("span.muted", {}, ` account ${o.account_id} · placed ${when(o.created_at)}`)),
         el("div.row", {},
           o.state === "paid" && act("Prepare", () => send("POST", `/admin/orders/${id}/prepare`)),
@@ -65,6 +298,10 @@ const areas = {
           })),
         table(["Product", "Pieces", "Each", "Amount"], o.items.map((i) => el("tr", {}, el("td", {}, el("a", { href: `#/products/${i.product_id}` }, i.name)), el("td.num", {}, String(i.quantity)), el("td.num", {}, won(i.unit_price_won)), el("td.num", {}, won(i.amount_won))))),
         el("dl.sum", {}, el("dt", {}, "Shipping"), el("dd", {}, won(o.shipping_won)), el("dt", {}, "Total"), el("dd", {}, el("b", {}, won(o.total_won)))),
+        (o.refunds.length > 0 || shipped.includes(o.state)) && el("h2", {}, "Refunds"),
+        o.refunds.length > 0 && table(["Asked for", "State", "What came back", "Money", "Points", "Why"], o.refunds.map((r) => el("tr", {}, el("td.muted", {}, when(r.requested_at)), el("td", {}, badge(r.state)),
+          el("td", {}, r.items.map((i) => `${name[i.product_id]} × ${i.quantity}`).join(", ")), el("td.num", {}, won(r.money_won)), el("td.num", {}, r.points_won.toLocaleString()), el("td", {}, r.reason)))),
+        shipped.includes(o.state) && refundForm(o, again),
         el("h2", {}, "To"), el("p", {}, `${o.address.recipient} · ${o.address.phone} · (${o.address.zipcode}) ${o.address.line1} ${o.address.line2 || ""}`),
         o.shipment && el("p", {}, `${o.shipment.carrier} ${o.shipment.invoice_number}`),
         o.money && el("h2", {}, "Money"), o.money && el("p", {}, badge(o.money.state), ` ${won(o.money.amount_won)} · refunded ${won(o.money.refunded_won)} ${o.money.method || ""}`),
@@ -85,6 +322,16 @@ const areas = {
     async one(id) {
       const { body: p, etag } = await session.send("GET", `/admin/products/${id}`);
       const stock = await session.get(`/admin/products/${id}/stock-movements?limit=20`);
+      const { items: pictures } = await session.get(`/admin/products/${id}/images`);
+      const upload = (replaces) => el("input", { type: "file", accept: "image/jpeg,image/png,image/webp", "aria-label": replaces ? "Replace by" : "Add a picture", onchange: guard(async (e) => {
+        const body = new FormData();
+        body.append("file", e.target.files[0]);
+        await send("POST", `/admin/products/${id}/images${replaces ? `?replaces=${replaces}` : ""}`, body);
+        toast("Uploaded; shoppers see it in a moment."); await again();
+      }) });
+      const first = (chosen) => guard(async () => {
+        await send("PUT", `/admin/products/${id}/images`, { image_ids: [chosen, ...pictures.map((i) => i.id).filter((other) => other !== chosen)] }); await again();
+      });
       const again = () => areas.products.one(id);
       const turn = (verb, label) => el("button", { onclick: guard(async () => { await send("POST", `/admin/products/${id}/${verb}`); await again(); }) }, label);
       const moveKey = key();
@@ -98,6 +345,12 @@ const areas = {
             await send("PATCH", `/admin/products/${id}`, { price_won: Number(v.price_won), list_price_won: Number(v.list_price_won) }, { "If-Match": etag });
             toast("Saved."); await again();
           }),
+        el("h2", {}, "Pictures"), el("div.grid", {}, pictures.map((i, n) => el("figure.picture", {}, i.url ? el("img.tile", { src: i.url, alt: "" }) : el("div.tile", {}, "…"),
+          el("figcaption.muted", {}, `${n ? "" : "main · "}${i.width} × ${i.height}${i.url ? "" : " · being made"}`),
+          el("div.row", {}, n > 0 && el("button", { onclick: first(i.id) }, "Make it the main one"), el("button", { onclick: guard(async () => {
+            if (confirm("Remove this picture?")) { await send("DELETE", `/admin/products/${id}/images/${i.id}`); await again(); }
+          }) }, "Remove"), el("label.muted", {}, "Replace by ", upload(i.id)))))),
+        el("label.row", {}, "Add ", upload(), pictures.some((i) => !i.url) && el("button", { onclick: again }, "Look again")),
         el("h2", {}, "Stock"), el("form.row", { onsubmit: guard(async (e) => {
           e.preventDefault();
           await send("POST", `/admin/products/${id}/stock-movements`, { kind: kind.value, quantity: Number(quantity.value), reason: reason.value }, { "Idempotency-Key": moveKey });
@@ -114,8 +367,6 @@ const areas = {
         el("td", {}, el("a", { href: `#/drops/${d.id}` }, d.title)), el("td", {}, badge(d.state)), ...[d.quantity, d.remaining, d.held, d.sold].map((n) => el("td.num", {}, n.toLocaleString())), el("td.muted", {}, when(d.starts_at)), el("td.muted", {}, when(d.ends_at))));
     },
     async one(id) {
-      const instant = (v) => new Date(v).toISOString();
-      const local = (v) => { const d = new Date(v); return new Date(d.getTime() - d.getTimezoneOffset() * 60_000).toISOString().slice(0, 16); };
       const fields = (d) => [["title", "Title", { value: d.title || "", maxlength: "200" }], ["quantity", "Pieces", { type: "number", min: "1", value: String(d.quantity || 100) }], ["per_customer", "Per customer", { type: "number", min: "1", max: "999", value: String(d.per_customer || 1) }],
         ["starts_at", "Opens", { type: "datetime-local", value: d.starts_at ? local(d.starts_at) : "" }], ["ends_at", "Closes", { type: "datetime-local", value: d.ends_at ? local(d.ends_at) : "" }], ["releases_at", "Shipped from", { type: "datetime-local", value: d.releases_at ? local(d.releases_at) : "" }]];
       const body = (v) => ({ title: v.title, quantity: Number(v.quantity), per_customer: Number(v.per_customer), starts_at: instant(v.starts_at), ends_at: instant(v.ends_at), releases_at: instant(v.releases_at) });
@@ -148,12 +399,34 @@ const areas = {
         el("td", {}, c.name), el("td", {}, c.kind), el("td", {}, badge(c.state)), el("td", {}, off(c.discount)), ...[c.taken, c.redeemed, c.quantity].map((n) => el("td.num", {}, n.toLocaleString())), el("td.muted", {}, when(c.ends_at))));
     },
     one() {
-      const instant = (v) => new Date(v).toISOString();
       show(el("h1", {}, "A new coupon"), form([["name", "Name", { maxlength: "100" }], ["quantity", "How many", { type: "number", min: "1", value: "1000" }], ["amount_won", "Won off", { type: "number", min: "1", value: "3000" }],
         ["minimum_won", "From a purchase of (won)", { type: "number", min: "0", value: "0" }], ["starts_at", "From", { type: "datetime-local" }], ["ends_at", "Until", { type: "datetime-local" }]], "Make it", async (v) => {
         await send("POST", "/admin/coupons", { name: v.name, quantity: Number(v.quantity), discount: { amount_won: Number(v.amount_won), minimum_won: Number(v.minimum_won) }, starts_at: instant(v.starts_at), ends_at: instant(v.ends_at) });
         go("/coupons");
       }), el("p.muted", {}, "Percentages, categories, products, tags, tiers, codes and welcomes: POST /admin/coupons, see the API docs."));
+    },
+  },
+
+  rooms: {
+    title: "Waiting rooms",
+    async list() {
+      const { items } = await session.get("/admin/rooms");
+      lines = new Map(items.map((r) => [r.name, lines.get(r.name) || line(r.name)]));
+      const views = items.map((r) => roomView(r, lines.get(r.name)));
+      const page = el("div", {}, views.map((v) => v.node));
+      show(el("h1", {}, "Waiting rooms"), el("div.tools", {}, el("a", { href: "#/rooms/new" }, "Make one"), el("button", { onclick: guard(() => areas.rooms.list()) }, "Look again")), page);
+      let round = 0;
+      const tick = () => {
+        if (!page.isConnected) { clearInterval(timer); return; }
+        if (document.hidden) return;
+        for (const v of views) v.look();
+        if (++round % 5 === 0) session.get("/admin/rooms").then((now) => views.forEach((v) => v.follow(now.items.find((r) => r.name === v.name))), () => {}); // the figures say what is wrong
+      };
+      const timer = setInterval(tick, every);
+      tick();
+    },
+    async one() {
+      show(el("h1", {}, "A new waiting room"), await newRoom(), el("p.muted", {}, "It is off at first. Of drops and coupons the newest hundred can be chosen; others: POST /admin/rooms, see the API docs."));
     },
   },
 

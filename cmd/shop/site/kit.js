@@ -42,6 +42,8 @@ export class Problem extends Error {
     this.status = status;
     this.code = body.code;
     this.errors = body.errors || [];
+    this.room = body.room; // of who must wait in line, with their place
+    this.ticket = body.ticket?.ticket;
   }
 }
 
@@ -54,9 +56,10 @@ export class Session {
 
   async send(method, path, { body, headers = {}, again = true } = {}) {
     const h = { ...headers };
-    if (body !== undefined) h["Content-Type"] = "application/json";
+    const file = body instanceof FormData; // the browser says where its parts begin
+    if (body !== undefined && !file) h["Content-Type"] = "application/json";
     if (this.tokens) h.Authorization = `Bearer ${this.tokens.access_token}`;
-    const response = await fetch(path, { method, headers: h, body: body === undefined ? undefined : JSON.stringify(body) });
+    const response = await fetch(path, { method, headers: h, body: body === undefined || file ? body : JSON.stringify(body) });
     if (response.status === 401 && this.tokens && again && path !== "/v1/sessions") {
       if (await this.renew()) return this.send(method, path, { body, headers, again: false });
     }

@@ -17,6 +17,10 @@ const go = (path) => { location.hash = path; };
 const guard = (work) => async (...args) => { try { return await work(...args); } catch (e) { fail(e); } };
 function fail(e) {
   if (e instanceof Problem && e.status === 401) { session.tokens = null; nav(); go("/sign-in"); return; }
+  if (e instanceof Problem && e.code === "queue.waiting" && e.ticket) { // they come back here with ?in when it is their turn
+    location.href = `/wait/${e.room}?${new URLSearchParams({ ticket: e.ticket, return: `/?in${location.hash}`, lang: document.documentElement.lang })}`;
+    return;
+  }
   toast(e.message, true);
 }
 
@@ -33,8 +37,13 @@ function nav() {
   document.getElementById("q").setAttribute("aria-label", t("검색", "Search"));
 }
 
+// A picture in the sizes that there are; the browser takes the one that fits.
+const picture = (url, alt, sizes) => el("img.tile", { src: url, alt, sizes, loading: "lazy",
+  srcset: [160, 320, 640, 1280].map((side) => `${url.replace(/-640\.jpg$/, `-${side}.jpg`)} ${side}w`).join(", ") });
+
 // A product without a picture gets a tile in a colour of its own.
-const tile = (p) => {
+const tile = (p, alt = "", sizes = "(max-width: 44rem) 50vw, 14rem") => {
+  if (p.image_url) return picture(p.image_url, alt, sizes);
   const hue = [...p.id].reduce((n, c) => (n * 31 + c.charCodeAt(0)) % 360, 7);
   const art = el("div.tile", { "aria-hidden": "true" }, (p.brand || "?").slice(0, 2));
   art.style.setProperty("--hue", hue);
@@ -126,7 +135,7 @@ const off = (d) => (d.percent ? `${d.percent}%${d.cap_won ? t(` (최대 ${won(d.
 const couponStates = { usable: t("사용 가능", "usable"), held: t("주문에 사용 중", "an order has it"), used: t("사용함", "used"), expired: t("만료", "expired"),
   scheduled: t("곧 시작", "opens soon"), open: t("받기", "open"), sold_out: t("소진", "sold out"), ended: t("종료", "over") };
 
-const entries = { earn: t("적립", "earned"), use: t("사용", "spent"), return: t("환급", "back"), grant: t("지급", "granted"), revoke: t("회수", "revoked") };
+const entries = { earn: t("적립", "earned"), use: t("사용", "spent"), return: t("환급", "back"), grant: t("지급", "granted"), revoke: t("회수", "revoked"), take_back: t("환불 차감", "taken back"), undo_take_back: t("차감 취소", "given back") };
 
 async function coupons() {
   const { items: events } = await session.get("/v1/events?limit=20");
@@ -146,7 +155,7 @@ async function coupons() {
           : c.state === "scheduled" ? countdown(c.starts_at, route)
             : el("button.primary", { disabled: c.state !== "open" || c.kind === "code" || c.kind === "welcome", onclick: claim(c) }, c.state === "open" ? t("받기", "Claim") : couponStates[c.state])))))))) : el("p.muted", {}, t("진행 중인 행사가 없습니다.", "No event just now.")),
     session.in && el("section", {}, el("h2", {}, t("코드 입력", "A code?")), form([["code", t("쿠폰 코드", "Coupon code"), { maxlength: "40", autocomplete: "off" }]], t("받기", "Claim"),
-      (v) => have(() => session.send("POST", "/v1/me/coupons", { body: { code: v.code } })))),
+      guard((v) => have(() => session.send("POST", "/v1/me/coupons", { body: { code: v.code } }))))),
     session.in && el("section", {}, el("h2", {}, t("내 쿠폰", "Mine")), mine.length ? el("table", {}, el("tbody", {}, mine.map((c) => el("tr", { class: c.state === "usable" ? "" : "dim" },
       el("td", {}, c.name, el("div.muted", {}, off(c.discount))), el("td", {}, couponStates[c.state]), el("td.muted", {}, `~ ${when(c.usable_until)}`))))) : el("p.muted", {}, t("아직 없습니다.", "None yet."))),
     points && el("section", {}, el("h2", {}, t("포인트", "Points")), el("p", {}, el("b", {}, points.spendable.toLocaleString()), points.held ? el("span.muted", {}, t(` (주문에 ${points.held.toLocaleString()})`, ` (${points.held.toLocaleString()} held by orders)`)) : ""),
@@ -187,11 +196,21 @@ async function listing(query) {
   session.get("/v1/categories").then((tree) => walk(tree.items, 0)).catch(fail);
 }
 
+// gallery shows the main picture, and another one when it is chosen below.
+function gallery(p) {
+  const sizes = "(max-width: 44rem) 100vw, 26rem";
+  const main = el("div", {}, tile(p, p.name, sizes));
+  const others = p.image_urls.length > 1 ? p.image_urls : [];
+  return el("div", {}, main, el("div.row", {}, others.map((url, i) => el("button.plain.chip", {
+    "aria-label": t(`${i + 1}번째 사진`, `Picture ${i + 1}`), onclick: () => main.replaceChildren(picture(url, p.name, sizes)),
+  }, picture(url, "", "4rem")))));
+}
+
 async function product(id) {
   const p = await session.get(`/v1/products/${id}`);
   const quantity = el("input", { type: "number", value: "1", min: "1", max: "999", "aria-label": t("수량", "Quantity") });
-  const can = p.availability !== "sold_out" && !p.sale_stopped;
-  show(el("article.product", {}, tile(p), el("div", {},
+  const can = p.availability !== "sold_out" && p.on_sale;
+  show(el("article.product", {}, gallery(p), el("div", {},
     el("p.brandname", {}, p.brand), el("h1", {}, p.name),
     el("p.price", {}, p.list_price_won > p.price_won ? el("s", {}, won(p.list_price_won)) : "", " ", el("b", {}, won(p.price_won))),
     el(`p.band.${p.availability}`, {}, bands[p.availability]),
@@ -203,7 +222,12 @@ async function product(id) {
       await session.send("PUT", `/v1/cart/items/${id}`, { body: { quantity: Number(quantity.value) } });
       toast(t("장바구니에 담았습니다.", "It is in your cart."));
       go("/cart");
-    }) }, quantity, el("button.primary", { type: "submit", disabled: !can }, can ? t("장바구니 담기", "Add to cart") : bands.sold_out)),
+    }) }, quantity, el("button.primary", { type: "submit", disabled: !can }, can ? t("장바구니 담기", "Add to cart") : p.on_sale ? bands.sold_out : t("판매 중지", "not on sale"))),
+    p.availability === "sold_out" && el("button", { onclick: guard(async () => {
+      if (!session.in) { go("/sign-in"); return; }
+      await session.send("POST", `/v1/products/${id}/restock-alerts`);
+      toast(t("다시 들어오면 알려 드립니다.", "You will be told when it is back."));
+    }) }, t("재입고 알림 받기", "Tell me when it is back")),
     el("p.description", {}, p.description),
     el("p.muted", {}, (p.tags || []).map((tag) => `#${tag}`).join(" ")))));
 }
@@ -256,6 +280,8 @@ const renewed = (e, last) => (e instanceof Problem && e.status < 500 && e.status
 
 const pay = (order) => { location.href = order.payment.checkout_url; };
 
+const refundStates = { requested: t("처리 중", "under way"), sent: t("처리 중", "under way"), done: t("환불 완료", "done"), refused: t("확인 중", "a person looks into it") };
+
 async function orders() {
   if (!session.in) { go("/sign-in"); return; }
   const { items } = await session.get("/v1/orders?limit=50");
@@ -279,6 +305,11 @@ async function order(id) {
       o.payment && el("button.primary", { onclick: () => pay(o) }, t("결제하기", "Pay")),
       ["shipping", "delivered"].includes(o.state) && el("button.primary", { onclick: guard(async () => { await session.send("POST", `/v1/orders/${id}/receipt`); await order(id); }) }, t("구매 확정", "I have it")),
       cancelable && el("button", { onclick: guard(async () => { await session.send("POST", `/v1/orders/${id}/cancel`, { headers: { "Idempotency-Key": cancelKey }, body: { reason: t("단순 변심", "changed my mind") } }); await order(id); }) }, t("주문 취소", "Cancel"))),
+    o.refunds.length > 0 && el("h2", {}, t("환불", "Refunds")), o.refunds.length > 0 && el("table", {}, el("tbody", {}, o.refunds.map((r) => el("tr", {},
+      el("td", {}, r.items.map((i) => `${o.items.find((l) => l.product_id === i.product_id).name} × ${i.quantity}`).join(", "), el("div.muted", {}, r.reason)),
+      el("td", {}, el(`span.state.${r.state}`, {}, refundStates[r.state])),
+      el("td.num", {}, won(r.money_won), r.points_won > 0 && el("div.muted", {}, t(`포인트 ${r.points_won.toLocaleString()}`, `${r.points_won.toLocaleString()} points`)),
+        r.kept_won > 0 && el("div.muted", {}, t(`사용한 적립 포인트 ${won(r.kept_won)} 차감`, `less ${won(r.kept_won)} for earned points that are spent`))), el("td.muted", {}, when(r.requested_at)))))),
     el("h2", {}, t("배송지", "Address")), el("p", {}, `${o.address.recipient} · ${o.address.phone} · (${o.address.zipcode}) ${o.address.line1} ${o.address.line2 || ""}`),
     o.shipment && el("p", {}, `${o.shipment.carrier} ${o.shipment.invoice_number}`),
     el("h2", {}, t("진행", "So far")), el("ol.timeline", {}, o.timeline.map((m) => el("li", {}, el("time", {}, when(m.at)), " ", states[m.to] || m.to, m.note ? el("span.muted", {}, ` ${m.note}`) : ""))));
@@ -315,6 +346,10 @@ const route = guard(async () => {
     const why = new URLSearchParams(location.search).get("message");
     history.replaceState(null, "", "/#/orders");
     toast(why || t("결제하지 않았습니다.", "Nothing was paid."), true);
+  }
+  if (location.pathname === "/" && new URLSearchParams(location.search).has("in")) { // from the waiting room
+    history.replaceState(null, "", `/${location.hash}`);
+    toast(t("들어오셨습니다. 1분 안에 주문하거나 쿠폰을 받으세요.", "You are in: place your order, or claim the coupon, within a minute."));
   }
   const [path, search = ""] = location.hash.slice(1).split("?");
   const [, where, id] = path.split("/");

@@ -11,8 +11,9 @@ import (
 //go:embed *.html *.js *.css
 var files embed.FS
 
-// Routes adds the pages. /paid and /unpaid are where Toss sends a shopper back to.
-func Routes(api *web.API) {
+// Routes adds the pages. /paid and /unpaid are where Toss sends a shopper back to; pictures are the origins of products' pictures, where these
+// are not the shop's own.
+func Routes(api *web.API, pictures ...string) {
 	web.Static(api, files, map[string]string{
 		"/":                "shop.html",
 		"/paid":            "shop.html",
@@ -22,5 +23,5 @@ func Routes(api *web.API) {
 		"/assets/admin.js": "admin.js",
 		"/assets/kit.js":   "kit.js",
 		"/assets/site.css": "site.css",
-	})
+	}, pictures...)
 }

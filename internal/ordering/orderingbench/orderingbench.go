@@ -67,11 +67,19 @@ type PlaceInput struct {
 	AddressID uuid.UUID
 	ProductID uuid.UUID
 	PriceWon  int64
+	DropID    uuid.UUID // whose piece it is, at the price that it has; the zero UUID: one that anybody can buy
 	Key       string
 }
 
-// Place places an order as POST /v1/orders does, and returns its id.
+// Place places an order as POST /v1/orders does, or one of a drop as POST /v1/preorders/{id}/orders, and returns its id.
 func (o *Orders) Place(ctx context.Context, in PlaceInput) (uuid.UUID, error) {
+	if in.DropID != uuid.Nil {
+		p, err := o.service.PlacePreorder(ctx, app.PreorderInput{
+			AccountID: in.AccountID, AddressID: in.AddressID, Key: idempotency.Of(in.Key, "/v1/preorders/"+in.DropID.String()+"/orders", in),
+			PreorderID: in.DropID, Quantity: 1,
+		})
+		return p.Order.ID, err
+	}
 	p, err := o.service.Place(ctx, app.PlaceInput{
 		AccountID: in.AccountID, AddressID: in.AddressID, Key: idempotency.Of(in.Key, "/v1/orders", in),
 		Items: []app.PlaceItem{{ProductID: in.ProductID, Quantity: 1, ExpectedPriceWon: in.PriceWon}},

@@ -40,42 +40,53 @@ func New(module string, c clock.Clock) *Log {
 	return &Log{
 		clock: c,
 		insert: `INSERT INTO ` + table(module) + ` (id, at, actor_id, actor_role, action, subject, before, after, request_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			SELECT id, $1, $2, $3, action, subject, before::jsonb, after::jsonb, $4
+			FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[]) AS entries (id, action, subject, before, after)`,
 	}
 }
 
 func table(module string) string { return pgx.Identifier{module, "audit_log"}.Sanitize() }
 
-// Add writes e in tx, so that it is kept exactly when the change is. Who asks is taken from ctx.
-func (l *Log) Add(ctx context.Context, tx pgx.Tx, e Entry) error {
-	before, err := encode(e.Before)
-	if err != nil {
-		return fmt.Errorf("encode what %s changes: %w", e.Action, err)
+// Add writes the entries in tx, with one statement, so that they are kept exactly when the changes are. Who asks is taken from ctx.
+func (l *Log) Add(ctx context.Context, tx pgx.Tx, entries ...Entry) error {
+	if len(entries) == 0 {
+		return nil
 	}
-	after, err := encode(e.After)
-	if err != nil {
-		return fmt.Errorf("encode what %s makes: %w", e.Action, err)
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("make audit id: %w", err)
+	ids := make([]uuid.UUID, len(entries))
+	actions, subjects := make([]string, len(entries)), make([]string, len(entries))
+	before, after := make([]*string, len(entries)), make([]*string, len(entries))
+	for i, e := range entries {
+		var err error
+		if before[i], err = encode(e.Before); err != nil {
+			return fmt.Errorf("encode what %s changes: %w", e.Action, err)
+		}
+		if after[i], err = encode(e.After); err != nil {
+			return fmt.Errorf("encode what %s makes: %w", e.Action, err)
+		}
+		if ids[i], err = uuid.NewV7(); err != nil {
+			return fmt.Errorf("make audit id: %w", err)
+		}
+		actions[i], subjects[i] = e.Action, e.Subject
 	}
 	actor, role := uuid.Nil, System
 	if p, ok := auth.From(ctx); ok {
 		actor, role = p.AccountID, string(p.Role)
 	}
-	_, err = tx.Exec(ctx, l.insert, id, l.clock(), actor, role, e.Action, e.Subject, before, after, web.RequestID(ctx))
+	_, err := tx.Exec(ctx, l.insert, l.clock(), actor, role, web.RequestID(ctx), ids, actions, subjects, before, after)
 	if err != nil {
 		return fmt.Errorf("write to audit log: %w", err)
 	}
 	return nil
 }
 
-func encode(v any) (json.RawMessage, error) {
+// encode returns nil, which is NULL, for nil.
+func encode(v any) (*string, error) {
 	if v == nil {
 		return nil, nil
 	}
-	return json.Marshal(v)
+	b, err := json.Marshal(v)
+	text := string(b)
+	return &text, err
 }
 
 // Record is an entry as it was written.

@@ -8,6 +8,7 @@ package batch
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sasapick/shop/internal/platform/failpoint"
@@ -137,6 +139,9 @@ func (g *Group[In, Out]) Do(ctx context.Context, key uint64, in In) (Out, error)
 		return none, context.Cause(ctx)
 	}
 }
+
+// KeyOf is an id as a key of Do: the tail of a UUIDv7 is random, so that ids spread over the shards, and each stays in its own.
+func KeyOf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
 
 // Close refuses new inputs and waits until those that wait have landed.
 func (g *Group[In, Out]) Close() {

@@ -219,3 +219,53 @@ func TestGroup(t *testing.T) {
 		require.ErrorIs(t, err, batch.ErrBusy)
 	})
 }
+
+func TestOnce(t *testing.T) {
+	var flown []int
+	flight := batch.Once(func(n int) int { return n % 10 }, func(_ context.Context, in []int) ([]batch.Result[int], error) {
+		flown = in
+		out := make([]batch.Result[int], len(in))
+		for i, n := range in {
+			out[i] = batch.Result[int]{Out: n, Err: map[bool]error{true: batch.ErrBusy}[n == 3]}
+		}
+		return out, nil
+	})
+	results, err := flight(t.Context(), []int{1, 12, 3, 11, 2, 13})
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 12, 3}, flown)
+	require.Equal(t, []batch.Result[int]{{Out: 1}, {Out: 12}, {Out: 3, Err: batch.ErrBusy}, {Out: 1}, {Out: 12}, {Out: 3, Err: batch.ErrBusy}}, results)
+
+	_, err = batch.Once(func(n int) int { return n }, func(context.Context, []int) ([]batch.Result[int], error) {
+		return nil, batch.ErrBusy
+	})(t.Context(), []int{1, 1})
+	require.ErrorIs(t, err, batch.ErrBusy)
+}
+
+func TestDrain(t *testing.T) {
+	broken := errors.New("planted")
+	for name, c := range map[string]struct {
+		takes []any // what each take meets: so many rows, or an error
+		want  error
+	}{
+		"UntilOneMeetsFewer":     {takes: []any{5, 5, 4}},
+		"UntilNothingIsLeft":     {takes: []any{5, 0}},
+		"AgainAfterAnEncounter":  {takes: []any{batch.ErrAgain, batch.ErrAgain, batch.ErrAgain, 5, batch.ErrAgain, batch.ErrAgain, 1}},
+		"NotForEver":             {takes: []any{5, batch.ErrAgain, batch.ErrAgain, batch.ErrAgain, batch.ErrAgain}, want: batch.ErrAgain},
+		"WhatIsBrokenStaysThere": {takes: []any{5, broken}, want: broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			err := batch.Drain(t.Context(), 5, func(_ context.Context, most int) (int, error) {
+				require.Equal(t, 5, most)
+				require.Less(t, n, len(c.takes), "it goes on")
+				n++
+				if err, failed := c.takes[n-1].(error); failed {
+					return 0, err
+				}
+				return c.takes[n-1].(int), nil
+			})
+			require.ErrorIs(t, err, c.want)
+			require.Len(t, c.takes, n)
+		})
+	}
+}

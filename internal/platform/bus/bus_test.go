@@ -81,7 +81,7 @@ func TestNewConsumers(t *testing.T) {
 	require.Nil(t, consumers.Parking("doors"))
 }
 
-// A payload that can't be decoded into the event's type is parked.
+// A payload that can't be decoded into the event's type is parked. original 57: it named the class that was made of it, of any package.
 func TestUndecodable(t *testing.T) {
 	t.Parallel()
 

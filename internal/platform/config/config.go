@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -41,9 +43,17 @@ type Config struct {
 	Migrate             bool   `default:"true" negatable:"" help:"Bring the schemas up to date at start."`
 	PGBin               string `name:"pg-bin" help:"Folder of PostgreSQL's programs for the embedded server. Default: found, or fetched." type:"path"`
 
-	RedisURL        string   `help:"Redis: carts and rate limits. Empty: carts in PostgreSQL, limits in process."`
+	RedisURL        string   `help:"Redis: carts, rate limits and the tree of categories. Empty: carts in PostgreSQL, the others in process."`
 	KafkaBrokers    []string `help:"Kafka: the bus between the modules. Empty: a log in PostgreSQL."`
 	KafkaPartitions int32    `default:"12" help:"Partitions of a topic that is made."`
+	KafkaPrefix     string   `help:"Before the names of topics and groups, where several shops share the brokers."`
+	BlobURL         string   `help:"Blobs, such as pictures: s3://bucket?region=ap-northeast-2, with AWS's keys in the environment, or file:///folder. Empty: a folder in the data folder."`
+
+	CassandraHosts      []string `help:"Cassandra: where product details are read from. Empty: from the database."`
+	CassandraKeyspace   string   `default:"shop" help:"Keyspace of the shop in Cassandra; it is made where there is none, unless --no-migrate."`
+	CassandraDatacenter string   `default:"datacenter1" help:"Data centre of Cassandra whose nodes this process asks."`
+	ElasticsearchURL    string   `name:"elasticsearch-url" help:"Elasticsearch: lists and search. Empty: an index in process."`
+	ElasticsearchAlias  string   `default:"shop-products" help:"What lists are read from in Elasticsearch; the shop's indexes are named after it."`
 
 	TossURL       string `help:"Toss Payments, or an emulator of it. Default: https://api.tosspayments.com with a secret key, the emulator within without one."`
 	TossSecretKey string `help:"Secret key of Toss Payments. Empty: the emulator within takes the payments, and no money moves."`
@@ -150,6 +160,14 @@ func (c Config) ModuleDatabaseURLs() map[string]string {
 	return urls
 }
 
+// Blobs is the address of the blob store. "": nowhere, as there is no data folder.
+func (c Config) Blobs() string {
+	if c.BlobURL != "" || c.DataDir == "" {
+		return c.BlobURL
+	}
+	return (&url.URL{Scheme: "file", Path: path.Join("/", filepath.ToSlash(c.DataDir), "blobs")}).String()
+}
+
 // BaseURL is the address that shoppers see, without a slash at the end.
 func (c Config) BaseURL() string {
 	if c.PublicURL != "" {
@@ -179,13 +197,16 @@ func (c Config) Check() error {
 	if c.DatabaseURL == "" && len(c.ModuleDatabaseURLs()) > 0 {
 		return fmt.Errorf("database-url is needed beside a module's own database address")
 	}
-	for name, v := range map[string]string{"database-url": c.DatabaseURL, "redis-url": c.RedisURL, "toss-url": c.TossURL, "public-url": c.PublicURL, "otlp-endpoint": c.OTLPEndpoint} {
+	for name, v := range map[string]string{"database-url": c.DatabaseURL, "redis-url": c.RedisURL, "elasticsearch-url": c.ElasticsearchURL, "toss-url": c.TossURL, "public-url": c.PublicURL, "otlp-endpoint": c.OTLPEndpoint} {
 		if v == "" {
 			continue
 		}
 		if u, err := url.Parse(v); err != nil || u.Scheme == "" {
 			return fmt.Errorf("%s is not a URL", name) // the value may hold a password: it is not repeated
 		}
+	}
+	if u, err := url.Parse(c.BlobURL); c.BlobURL != "" && (err != nil || u.Scheme != "s3" && u.Scheme != "file") {
+		return fmt.Errorf("blob-url begins with s3:// or file://")
 	}
 	if c.DatabaseConns < 2 {
 		return fmt.Errorf("database-conns must be at least 2")

@@ -69,7 +69,7 @@ func Remote[T any](t testing.TB, newClient func(*rpc.Client) T, serve func(T) []
 
 func connect(t testing.TB, address string) *rpc.Client {
 	t.Helper()
-	c, err := rpc.NewClient(address, "")
+	c, err := rpc.NewClient(address, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -240,6 +240,21 @@ func TestLockDir(t *testing.T) {
 		unlock()
 	})
 
+	// A program that is being started has a copy of every open file until it runs.
+	t.Run("EndsThoughACopyOfItsFileIsOpen", func(t *testing.T) {
+		t.Parallel()
+
+		dir := t.TempDir()
+		unlock, err := embedded.LockDir(dir)
+		require.NoError(t, err)
+		closeCopy := copyOf(t, filepath.Join(dir, "lock"))
+		defer closeCopy()
+		unlock()
+		unlock, err = embedded.LockDir(dir)
+		require.NoError(t, err)
+		unlock()
+	})
+
 	t.Run("EndsWithItsProcess", func(t *testing.T) {
 		t.Parallel()
 
@@ -253,6 +268,24 @@ func TestLockDir(t *testing.T) {
 		require.NoError(t, err)
 		unlock()
 	})
+}
+
+// copyOf copies the descriptor by which this process has a file open, as a fork does.
+func copyOf(t *testing.T, path string) (closeCopy func()) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/self/fd/*")
+	require.NoError(t, err)
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && target == path {
+			number, err := strconv.Atoi(filepath.Base(link))
+			require.NoError(t, err)
+			duplicate, err := syscall.Dup(number)
+			require.NoError(t, err)
+			return func() { _ = syscall.Close(duplicate) }
+		}
+	}
+	t.Skipf("the system does not show that %s is open", path)
+	return nil
 }
 
 func TestWatch(t *testing.T) {

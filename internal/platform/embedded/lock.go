@@ -50,5 +50,5 @@ func lockFile(path string) (unlock func(), holder string, err error) {
 		file.Close()
 		return nil, "", err
 	}
-	return func() { file.Close() }, "", nil
+	return func() { release(file); file.Close() }, "", nil
 }

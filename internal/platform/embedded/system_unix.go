@@ -30,6 +30,10 @@ func lock(file *os.File) error {
 	return err
 }
 
+// release gives up a lock. Closing the file is not enough: a program that this process is starting at that moment has a
+// copy of it, until it runs, and the lock lasts as long as any copy.
+func release(file *os.File) { _ = unix.Flock(int(file.Fd()), unix.LOCK_UN) }
+
 // account is the user as whom PostgreSQL runs, which is the shop's own unless that is root: PostgreSQL refuses root.
 type account struct {
 	name     string

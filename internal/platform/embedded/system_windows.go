@@ -26,6 +26,9 @@ func lock(file *os.File) error {
 	return err
 }
 
+// release gives up a lock, which closing the file does here.
+func release(*os.File) {}
+
 // account is the user as whom PostgreSQL runs: here always the shop's own.
 type account struct{ name string }
 

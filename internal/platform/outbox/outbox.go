@@ -70,6 +70,20 @@ func (o *Outbox) Queue(b *pgx.Batch, ctx context.Context, events ...Event) error
 	return nil
 }
 
+// Encode makes an event's id and its JSON, for a flight that inserts the event with a statement of its own.
+func Encode(e Event) (id uuid.UUID, data []byte, err error) {
+	if id, err = uuid.NewV7(); err != nil {
+		return id, nil, fmt.Errorf("make an event id: %w", err)
+	}
+	if data, err = json.Marshal(e); err != nil {
+		return id, nil, fmt.Errorf("encode %s: %w", e.EventType(), err)
+	}
+	if len(data) > maxData {
+		return id, nil, fmt.Errorf("%s has %d bytes, more than %d", e.EventType(), len(data), maxData)
+	}
+	return id, data, nil
+}
+
 // Wake tells the relay that events have been committed. Without it they go out with the relay's next poll.
 func (o *Outbox) Wake() { Wake(o.module) }
 
@@ -81,10 +95,6 @@ func (o *Outbox) rows(ctx context.Context, events []Event) ([]any, error) {
 	versions := make([]int64, len(events))
 	data := make([]string, len(events))
 	for i, e := range events {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return nil, fmt.Errorf("make an event id: %w", err)
-		}
 		source, err := SourceOf(e.EventType())
 		if err != nil {
 			return nil, err
@@ -92,12 +102,9 @@ func (o *Outbox) rows(ctx context.Context, events []Event) ([]any, error) {
 		if source != o.module {
 			return nil, fmt.Errorf("%s cannot publish %s", o.module, e.EventType())
 		}
-		payload, err := json.Marshal(e)
+		id, payload, err := Encode(e)
 		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", e.EventType(), err)
-		}
-		if len(payload) > maxData {
-			return nil, fmt.Errorf("%s has %d bytes, more than %d", e.EventType(), len(payload), maxData)
+			return nil, err
 		}
 		ids[i], types[i], keys[i], versions[i], data[i] = id, e.EventType(), e.AggregateID(), e.AggregateVersion(), string(payload)
 	}

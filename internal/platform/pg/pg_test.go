@@ -93,6 +93,38 @@ func TestOpen(t *testing.T) {
 	})
 }
 
+func TestTransactionsByHand(t *testing.T) {
+	t.Parallel()
+
+	pool := open(t, pg.Config{URL: pgtest.URL(t), Name: "coupons", MaxConns: 1})
+	begin := func(first string) (conn *pgxpool.Conn, pid uint32) {
+		conn, err := pool.Acquire(t.Context())
+		require.NoError(t, err)
+		_, err = conn.Exec(t.Context(), "BEGIN")
+		require.NoError(t, err)
+		_, _ = conn.Exec(t.Context(), first)
+		return conn, conn.Conn().PgConn().PID()
+	}
+	commit := func(conn *pgxpool.Conn) error {
+		defer pg.GiveBack(t.Context(), conn)
+		var b pgx.Batch
+		pg.QueueCommit(&b)
+		return conn.SendBatch(t.Context(), &b).Close()
+	}
+
+	conn, pid := begin("CREATE TABLE public.kept ()")
+	require.NoError(t, commit(conn))
+	conn, _ = begin("SELECT 1/0")
+	require.ErrorContains(t, commit(conn), "rolled back", "PostgreSQL answers so, and calls it no error")
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	conn, _ = begin("CREATE TABLE public.lost ()")
+	pg.GiveBack(ended, conn)
+	require.Equal(t, []bool{true, false}, one[[]bool](t, pool, "SELECT ARRAY[to_regclass('public.kept') IS NOT NULL, to_regclass('public.lost') IS NOT NULL]"))
+	require.Equal(t, pid, one[uint32](t, pool, "SELECT pg_backend_pid()"), "it is still the same connection")
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
 

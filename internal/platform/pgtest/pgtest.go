@@ -7,6 +7,7 @@ package pgtest
 
 import (
 	"context"
+	"flag"
 	"net/url"
 	"os"
 	"testing"
@@ -40,10 +41,14 @@ func URL(t testing.TB) string {
 }
 
 // Main runs the tests and stops the server. Use it where goroutines are counted; otherwise the server ends with the
-// process.
+// process. Under the race detector, which makes each several times as slow, random tests are run 40 times instead of 100; -rapid.checks
+// says otherwise.
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
 func Main(m *testing.M) {
+	if checks := flag.Lookup("rapid.checks"); checks != nil && underRace {
+		_ = checks.Value.Set("40") // before the command line is read
+	}
 	code := m.Run()
 	Stop()
 	os.Exit(code)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/fx"
 
 	"github.com/sasapick/shop/internal/platform/config"
@@ -20,8 +21,8 @@ func Methods(constructor any) any {
 func Elsewhere(module string, routes ...web.Routes) fx.Option {
 	return fx.Options(
 		fx.Provide(
-			func(lc fx.Lifecycle, c config.Config) (*rpc.Client, error) {
-				client, err := rpc.NewClient(c.Elsewhere(module), c.RPCToken)
+			func(lc fx.Lifecycle, c config.Config, metrics *prometheus.Registry) (*rpc.Client, error) {
+				client, err := rpc.NewClient(c.Elsewhere(module), c.RPCToken, prometheus.WrapRegistererWith(prometheus.Labels{"module": module}, metrics))
 				if err != nil {
 					return nil, fmt.Errorf("reach %s: %w", module, err)
 				}

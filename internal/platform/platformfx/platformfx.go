@@ -16,6 +16,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/batch"
+	"github.com/sasapick/shop/internal/platform/blob"
 	"github.com/sasapick/shop/internal/platform/books"
 	"github.com/sasapick/shop/internal/platform/bus"
 	busadmin "github.com/sasapick/shop/internal/platform/bus/admin"
@@ -43,6 +44,7 @@ var Module = fx.Module("platform",
 		newRegistry,
 		newDatabases,
 		newRedis,
+		newBlobs,
 		newLeases,
 		newSwitches,
 		newVerifier,
@@ -126,6 +128,15 @@ func newRedis(lc fx.Lifecycle, c config.Config) (goredis.UniversalClient, error)
 	return client, nil
 }
 
+func newBlobs(lc fx.Lifecycle, c config.Config) (*blob.Store, error) {
+	store, err := blob.Open(context.Background(), c.Blobs())
+	if err != nil {
+		return nil, err
+	}
+	lc.Append(fx.StopHook(store.Close))
+	return store, nil
+}
+
 func newLeases(d *pg.Databases) *leases.Leases {
 	return leases.New(d.Pool(pg.Platform), leases.Holder())
 }
@@ -159,7 +170,7 @@ const description = "A flash-sale shop. Money is whole won, times are UTC, error
 // newTransport is Kafka where there are brokers, else a log in the one database that all modules share.
 func newTransport(lc fx.Lifecycle, c config.Config, d *pg.Databases, log *slog.Logger) (bus.Transport, error) {
 	if len(c.KafkaBrokers) > 0 {
-		k, err := kafka.New(kafka.Config{Brokers: c.KafkaBrokers, Partitions: c.KafkaPartitions, Logger: log})
+		k, err := kafka.New(kafka.Config{Brokers: c.KafkaBrokers, Partitions: c.KafkaPartitions, Prefix: c.KafkaPrefix, Logger: log})
 		if err != nil {
 			return nil, fmt.Errorf("set up Kafka: %w", err)
 		}

@@ -16,40 +16,70 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/sasapick/shop/internal/platform/fault"
 )
 
 const (
-	connections  = 512                   // to one address; a rush of calls waits for one, as it would for a pool of PostgreSQL's
-	idleFor      = 60 * time.Second      // shorter than the server's, so that a call does not meet a connection that is being closed
-	dialTimeout  = 2 * time.Second       // of one connection
+	connections = 512              // to one address; a rush of calls waits for one, as it would for a pool of PostgreSQL's
+	idleFor     = 60 * time.Second // shorter than the server's, so that a call does not meet a connection that is being closed
+	dialTimeout = 2 * time.Second  // of one connection
+
+	judgedBy = 20          // calls; of fewer nothing follows
+	openFor  = time.Second // for which nobody asks, once half of the calls were outages
+	trials   = 3           // calls that then find out
+
 	refusedPause = 50 * time.Millisecond // before the one repetition of a call whose connection was refused
 )
 
-// Client reaches the modules that one other process hosts.
+// Client reaches the modules that one other process hosts. While most calls end in an [Outage], the others are one at once, without being
+// sent: who waits for a process that hangs holds what somebody else needs. After a second a few are let through to see.
 type Client struct {
 	base      *url.URL
 	token     string
 	transport *http.Transport
+	breaker   *gobreaker.CircuitBreaker[[]byte]
+	durations *prometheus.HistogramVec
 }
 
 // NewClient returns a client of the private address of another process, such as http://10.0.0.7:8081. It does not connect: a process
-// that is away must not keep this one from starting.
-func NewClient(address, token string) (*Client, error) {
+// that is away must not keep this one from starting. Without a registry its calls are not measured.
+func NewClient(address, token string, metrics prometheus.Registerer) (*Client, error) {
 	base, err := url.Parse(strings.TrimRight(address, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, errors.New("the address of another process must be a URL such as http://10.0.0.7:8081")
 	}
-	return &Client{base: base, token: token, transport: &http.Transport{
-		DialContext:     (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
-		MaxIdleConns:    connections,
-		MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections,
-		IdleConnTimeout:     idleFor,
-		TLSHandshakeTimeout: dialTimeout,
-		DisableCompression:  true,
-	}}, nil
+	c := &Client{
+		base: base, token: token,
+		transport: &http.Transport{
+			DialContext:     (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+			MaxIdleConns:    connections,
+			MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections,
+			IdleConnTimeout:     idleFor,
+			TLSHandshakeTimeout: dialTimeout,
+			DisableCompression:  true,
+		},
+		breaker: gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
+			MaxRequests:  trials,
+			Interval:     10 * time.Second,
+			Timeout:      openFor,
+			ReadyToTrip:  func(n gobreaker.Counts) bool { return n.Requests >= judgedBy && 2*n.TotalFailures >= n.Requests },
+			IsSuccessful: func(err error) bool { return !IsOutage(err) },
+			IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) }, // whoever asked has left
+		}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "shop_rpc_call_seconds", Help: "Time that a module in another process took to answer.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
+		}, []string{"method", "outcome"}),
+	}
+	if metrics != nil {
+		if err := metrics.Register(c.durations); err != nil {
+			return nil, fmt.Errorf("register metrics of calls to another process: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // Close ends the connections that are idle.
@@ -76,7 +106,18 @@ func Call[In, Out any](ctx context.Context, c *Client, module, method string, in
 	if err != nil {
 		return out, fmt.Errorf("encode the input of %s.%s: %w", module, method, err)
 	}
-	answer, err := c.call(ctx, module, method, body)
+	asked := time.Now()
+	answer, err := c.breaker.Execute(func() ([]byte, error) { return c.call(ctx, module, method, body) })
+	outcome := "ok"
+	switch {
+	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+		err, outcome = &Outage{module, method, err}, "broken"
+	case IsOutage(err):
+		outcome = "outage"
+	case err != nil:
+		outcome = "fault"
+	}
+	c.durations.WithLabelValues(method, outcome).Observe(time.Since(asked).Seconds())
 	if err != nil {
 		return out, err
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -70,7 +71,7 @@ func (w world) on(t *testing.T, token string, h http.Handler) world {
 
 func newClient(t *testing.T, address, token string) *rpc.Client {
 	t.Helper()
-	c, err := rpc.NewClient(address, token)
+	c, err := rpc.NewClient(address, token, nil)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
@@ -478,6 +479,135 @@ func TestToken(t *testing.T) {
 	}
 }
 
+// A process that hangs is not waited for by everybody. original 56: calls between the services had no limit in time, and no breaker.
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+
+	// piped is a process at the other end of pipes, in a bubble of its own time.
+	piped := func(t *testing.T, h http.HandlerFunc) world {
+		pipes := make(chan net.Conn)
+		server := &http.Server{Handler: h}
+		go func() { _ = server.Serve(listener{pipes, t.Context()}) }()
+		w := world{client: newClient(t, "http://there", "")}
+		w.client.Dial(func(ctx context.Context, _, _ string) (net.Conn, error) {
+			here, there := net.Pipe()
+			select {
+			case pipes <- there:
+				return here, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		})
+		t.Cleanup(func() { _ = server.Close() })
+		return w
+	}
+	answer := func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"text":"back"}`)
+	}
+
+	t.Run("AsksNobodyWhoHangsAndAfterASecondAFew", func(t *testing.T) {
+		t.Parallel()
+
+		synctest.Test(t, func(t *testing.T) {
+			var asked, healthy atomic.Int64
+			w := piped(t, func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				if healthy.Load() == 0 {
+					hang(r)
+					return
+				}
+				answer(w)
+			})
+			for range 20 {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+				_, err := w.ask(ctx, "")
+				cancel()
+				requireOutage(t, err)
+			}
+			require.EqualValues(t, 20, asked.Load())
+			began := time.Now()
+			for range 100 {
+				_, err := w.ask(t.Context(), "")
+				requireOutage(t, err)
+			}
+			require.Zero(t, time.Since(began), "nobody waits")
+			require.EqualValues(t, 20, asked.Load(), "and nothing is sent")
+
+			healthy.Store(1)
+			time.Sleep(time.Second + time.Millisecond)
+			for range 100 {
+				got, err := w.ask(t.Context(), "")
+				require.NoError(t, err)
+				require.Equal(t, "back", got.Text)
+			}
+		})
+	})
+
+	t.Run("IsNotOpenedByThoseWhoLeave", func(t *testing.T) {
+		t.Parallel()
+
+		synctest.Test(t, func(t *testing.T) {
+			first := make(chan struct{}, 100)
+			var patient atomic.Bool
+			w := piped(t, func(w http.ResponseWriter, r *http.Request) {
+				if patient.Load() {
+					answer(w)
+					return
+				}
+				first <- struct{}{}
+				hang(r)
+			})
+			for range 50 {
+				ctx, cancel := context.WithCancel(t.Context())
+				go func() {
+					<-first
+					cancel()
+				}()
+				_, err := w.ask(ctx, "")
+				requireOutage(t, err)
+			}
+			patient.Store(true)
+			_, err := w.ask(t.Context(), "")
+			require.NoError(t, err)
+		})
+	})
+
+	t.Run("IsNotOpenedByFaults", func(t *testing.T) {
+		t.Parallel()
+
+		w := setup(t, func(context.Context, askInput) (reply, error) { return reply{}, errSoldOut })
+		for range 50 {
+			_, err := w.ask(t.Context(), "")
+			require.ErrorIs(t, err, errSoldOut)
+		}
+	})
+}
+
+// hang waits until whoever asked has left.
+func hang(r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
+// listener hands out pipes until the test ends.
+type listener struct {
+	pipes <-chan net.Conn
+	until context.Context
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.pipes:
+		return c, nil
+	case <-l.until.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+func (l listener) Close() error   { return nil }
+func (l listener) Addr() net.Addr { return &net.UnixAddr{} }
+
 func TestPass(t *testing.T) {
 	t.Parallel()
 
@@ -530,7 +660,7 @@ func TestAddress(t *testing.T) {
 	t.Parallel()
 
 	for _, address := range []string{"", "10.0.0.7:8081", "ftp://10.0.0.7", "http://", "http://%zz"} {
-		_, err := rpc.NewClient(address, "")
+		_, err := rpc.NewClient(address, "", nil)
 		require.ErrorContains(t, err, "must be a URL", address)
 	}
 }

@@ -101,6 +101,9 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	h.out.mu.Lock()
 	defer h.out.mu.Unlock()
 	_, err := h.out.Write(b)
+	if buffer, ok := h.out.Writer.(*Buffer); ok && r.Level >= slog.LevelWarn && err == nil {
+		err = buffer.Flush()
+	}
 	return err
 }
 

@@ -63,8 +63,8 @@ type API struct {
 }
 
 // Interceptor is asked before an operation's body is read, after the role was checked; auth.From(r.Context()) tells who
-// asks. One that returns true has answered the request itself.
-type Interceptor func(op *Operation, w http.ResponseWriter, r *http.Request) bool
+// asks. One that returns true has answered the request itself; what else it returns, unless it is nil, is called when the operation has answered.
+type Interceptor func(op *Operation, w http.ResponseWriter, r *http.Request) (after func(), answered bool)
 
 // New returns an API with nothing on it but its own documentation: /openapi.json and /docs.
 func New(o Options) *API {
@@ -97,7 +97,7 @@ func New(o Options) *API {
 			AllowedOrigins: o.Origins,
 			AllowedMethods: []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"},
 			AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Queue-Pass", "Traceparent", "X-Request-Id"},
-			ExposedHeaders: []string{"ETag", "Idempotency-Replayed", "Location", "Queue-Position", "Retry-After", "Traceparent", "X-Request-Id"},
+			ExposedHeaders: []string{"ETag", "Idempotency-Replayed", "Location", "Queue-Pass", "Queue-Position", "Retry-After", "Traceparent", "X-Request-Id"},
 			MaxAge:         600,
 		}))
 	}

@@ -44,7 +44,7 @@ func marshal(w io.Writer, v any) error {
 		if st == nil || st.sent {
 			return err
 		}
-		st.api.log.Error("encode answer", "error.message", err.Error(), "http.request.id", st.requestID, "url.path", st.path)
+		st.api.log.Error("encode answer", "error.message", err.Error(), "http.request.id", st.requestID(), "url.path", st.path)
 		st.reset()
 		st.code = ErrInternal.Code
 		st.Header()["Cache-Control"] = noStore

@@ -38,8 +38,8 @@ func passOn(module string, client *rpc.Client) http.Handler {
 			client.Sign(pr.Out.Header)
 			if st := stateOf(pr.In.Context()); st != nil {
 				pr.Out.Header.Set("X-Forwarded-For", st.client.String())
-				pr.Out.Header.Set("X-Request-Id", st.requestID)
-				pr.Out.Header.Set("Traceparent", traceparent(st.span))
+				pr.Out.Header.Set("X-Request-Id", st.requestID())
+				pr.Out.Header.Set("Traceparent", st.names[1])
 			}
 		},
 		ModifyResponse: func(r *http.Response) error {

@@ -70,7 +70,7 @@ func TestElsewhere(t *testing.T) {
 		require.NoError(t, err)
 		back = httptest.NewServer(s.Pass(there.Handler()))
 		t.Cleanup(back.Close)
-		client, err := rpc.NewClient(back.URL, "secret")
+		client, err := rpc.NewClient(back.URL, "secret", nil)
 		require.NoError(t, err)
 		t.Cleanup(client.Close)
 		front = web.New(web.Options{Verifier: everybody{}, TrustProxy: 1})
@@ -127,9 +127,9 @@ func TestElsewhere(t *testing.T) {
 		back.Close()
 		require.Equal(t, "auth.no_token", codeOf(t, ask(front, "POST", "/v1/tickets/a", `{"note":""}`, "Authorization", "")))
 		require.Equal(t, "request.too_large", codeOf(t, ask(front, "POST", "/v1/tickets/a", `{"note":"`+strings.Repeat("a", 10_000)+`"}`)))
-		front.Intercept(func(op *web.Operation, w http.ResponseWriter, r *http.Request) bool {
+		front.Intercept(func(op *web.Operation, w http.ResponseWriter, r *http.Request) (func(), bool) {
 			web.WriteProblem(w, r, errSoldOut.WithDetail(op.ID))
-			return true
+			return nil, true
 		})
 		require.Equal(t, "things.sold_out", codeOf(t, ask(front, "POST", "/v1/tickets/a", `{"note":""}`)), "a gate stands before it")
 	})

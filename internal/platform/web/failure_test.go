@@ -15,6 +15,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/web"
 )
 
+// original 59: failures were answered with 200, and with the words of whatever had failed.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 

@@ -49,7 +49,11 @@ func (ad adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { ad.api.Rou
 func (ad adapter) Handle(spec *huma.Operation, handler func(huma.Context)) {
 	op := ad.api.naming
 	op.spec = spec
-	ad.api.Router.Method(spec.Method, spec.Path, ad.api.route(op, intakeOf(spec), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	in := intakeOf(spec)
+	ad.api.Router.Method(spec.Method, spec.Path, ad.api.route(op, in, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if op.quick != nil && in.plain(r) && op.quick(w, r) {
+			return
+		}
 		delete(r.Header, "Accept") // only JSON is offered, and huma's reading of this header panics on garbage
 		handler(humachi.NewContext(spec, r, w))
 	})))

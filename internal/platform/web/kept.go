@@ -53,7 +53,11 @@ func Keep[T any](body Encoded[T], etag, cacheControl string) *Kept {
 	return k
 }
 
-var jsonType = []string{"application/json"}
+// Header values that never change, as those of the middleware.
+var (
+	jsonType     = []string{"application/json"}
+	problemTypes = []string{problemType}
+)
 
 func (k *Kept) send(w http.ResponseWriter) {
 	h := w.Header()

@@ -36,28 +36,25 @@ func (a *API) middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		st := &state{
-			response:  response{ResponseWriter: w},
-			api:       a,
-			path:      r.URL.EscapedPath(),
-			requestID: requestIDOf(r),
-			client:    clientOf(r, a.options.TrustProxy),
+			response: response{ResponseWriter: w},
+			api:      a,
+			path:     r.URL.EscapedPath(),
+			client:   clientOf(r, a.options.TrustProxy),
 		}
-		ctx := r.Context()
 		var span trace.Span
 		if a.tracer == nil {
 			st.span = spanOf(r)
-			ctx = trace.ContextWithSpanContext(ctx, st.span)
+			st.Context = trace.ContextWithSpanContext(r.Context(), st.span)
 		} else {
-			ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
-			ctx, span = a.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+			ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+			st.Context, span = a.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
 			st.span = span.SpanContext()
 		}
-		ctx = context.WithValue(ctx, stateKey{}, st)
-		r = r.WithContext(ctx)
+		r = r.WithContext(st)
 
-		names := [2]string{st.requestID, traceparent(st.span)}
+		st.names = [2]string{requestIDOf(r), traceparent(st.span)}
 		h := w.Header()
-		h["X-Request-Id"], h["Traceparent"] = names[0:1:1], names[1:2:2]
+		h["X-Request-Id"], h["Traceparent"] = st.names[0:1:1], st.names[1:2:2]
 		h["X-Content-Type-Options"] = nosniff
 		h["X-Frame-Options"] = deny
 		h["Referrer-Policy"] = noReferrer
@@ -145,7 +142,7 @@ func (a *API) finish(st *state, r *http.Request, span trace.Span, start, end tim
 		slog.Int64("event.duration", took.Nanoseconds()),
 		slog.Any("client.ip", st.client),
 		slog.String("trace.id", st.traceID()),
-		slog.String("http.request.id", st.requestID),
+		slog.String("http.request.id", st.requestID()),
 		slog.String("error.code", st.code),
 	}
 	n := len(attrs)
@@ -205,21 +202,24 @@ func (a *API) route(op *Operation, in intake, next http.Handler) http.HandlerFun
 				return
 			}
 		}
-		ctx := r.Context()
 		if known {
-			ctx = auth.With(ctx, principal)
+			st.Context = auth.With(st.Context, principal)
 		}
-		ctx, cancel := context.WithTimeout(ctx, op.Deadline)
+		var cancel context.CancelFunc
+		st.Context, cancel = context.WithTimeout(st.Context, op.Deadline)
 		defer cancel()
-		r = r.WithContext(ctx)
 
 		if a.options.ReadOnly != nil && op.stopsWhenReadOnly() && a.options.ReadOnly() {
 			WriteProblem(w, r, ErrReadOnly)
 			return
 		}
 		for _, intercept := range a.interceptors {
-			if intercept(op, w, r) {
+			after, answered := intercept(op, w, r)
+			if answered {
 				return
+			}
+			if after != nil {
+				defer after()
 			}
 		}
 		if err := admit(op, in, w, r); err != nil {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
@@ -106,6 +107,12 @@ func (a *API) describe(o *Operation, input reflect.Type) huma.Operation {
 		spec.Extensions["x-idempotent"] = true
 	}
 	a.describeProblems(&spec, o.problems(input))
+	if o.Produces != "" {
+		status := cmp.Or(o.Status, http.StatusOK)
+		spec.Responses[itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
+			o.Produces: {Schema: &huma.Schema{Type: huma.TypeString}},
+		}}
+	}
 	if input != nil && hasHeader(input, "If-None-Match") {
 		spec.Responses[itoa(http.StatusNotModified)] = &huma.Response{Description: "What you have is still the same."}
 	}
@@ -136,6 +143,9 @@ func (o *Operation) problems(input reflect.Type) []*fault.Error {
 	if input == nil {
 		if o.Mutates() {
 			add(ErrTooLarge)
+		}
+		if o.Accepts != "" {
+			add(ErrMediaType)
 		}
 		return unique(all)
 	}

@@ -46,11 +46,12 @@ type Operation struct {
 	// since there is no deadline yet, and no interceptor is asked. nil: the handler answers.
 	Ready func(r *http.Request) *Kept
 
-	// Media types of an operation that is made with Raw, for its documentation.
+	// Media types of an operation that is made with Raw, or answers with Stream, for its documentation.
 	Accepts  string
 	Produces string
 
-	spec *huma.Operation
+	spec  *huma.Operation
+	quick func(w http.ResponseWriter, r *http.Request) bool // see quickly
 }
 
 // Spec is the operation as the OpenAPI document has it, with parameters and schemas; also for hidden ones. It is nil until
@@ -87,7 +88,7 @@ func Register[I, O any](api *API, op Operation, handler func(ctx context.Context
 	}
 	fill := emptyLists(reflect.TypeFor[O]())
 	api.naming = o
-	huma.Register(api.huma, api.describe(o, reflect.TypeFor[I]()), func(ctx context.Context, in *I) (*O, error) {
+	answer := func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
 			return nil, answerOf(ctx, err)
@@ -101,7 +102,9 @@ func Register[I, O any](api *API, op Operation, handler func(ctx context.Context
 			}
 		}
 		return out, nil
-	})
+	}
+	o.quick = quickly(o, answer)
+	huma.Register(api.huma, api.describe(o, reflect.TypeFor[I]()), answer)
 	api.naming = nil
 	api.nullablePointers()
 	o.requireParameters(reflect.TypeFor[I]())

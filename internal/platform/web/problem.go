@@ -92,15 +92,15 @@ func (p *Problem) ContentType(_ string) string { return problemType }
 func (p *Problem) setHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(wholeSeconds(p.retryAfter), 10))
+		h.Set("Retry-After", strconv.FormatInt(WholeSeconds(p.retryAfter), 10))
 	}
 	if p.challenge != "" {
 		h.Set("WWW-Authenticate", p.challenge)
 	}
 }
 
-// wholeSeconds rounds up: a client that comes back too early is told to wait once more.
-func wholeSeconds(d time.Duration) int64 {
+// WholeSeconds rounds up: a client that comes back too early is told to wait once more.
+func WholeSeconds(d time.Duration) int64 {
 	return int64((d + time.Second - 1) / time.Second)
 }
 
@@ -164,6 +164,10 @@ func faultOf(ctx context.Context, err error) *fault.Error {
 	logger(ctx).LogAttrs(ctx, slog.LevelError, "request failed", slog.String("error.message", err.Error()))
 	return ErrInternal
 }
+
+// FaultOf tells what an error means to the client of this request, and logs what is a failure of ours: for those who have begun to
+// answer, so that WriteProblem comes too late.
+func FaultOf(ctx context.Context, err error) *fault.Error { return faultOf(ctx, err) }
 
 // errGone is what a request comes to whose client went away. The status is only for the log.
 var errGone = fault.New(fault.Timeout, "request.canceled", "the client went away")

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -92,15 +93,9 @@ func Raw(api *API, op Operation, handler http.Handler) {
 		}
 		spec.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{o.Accepts: {Schema: schema}}}
 	}
-	status := o.Status
-	if status == 0 {
-		status = http.StatusOK
+	if status := cmp.Or(o.Status, http.StatusOK); spec.Responses[itoa(status)] == nil {
+		spec.Responses[itoa(status)] = &huma.Response{Description: http.StatusText(status)}
 	}
-	success := &huma.Response{Description: http.StatusText(status)}
-	if o.Produces != "" {
-		success.Content = map[string]*huma.MediaType{o.Produces: {Schema: &huma.Schema{Type: huma.TypeString}}}
-	}
-	spec.Responses[itoa(status)] = success
 	if !o.Hidden {
 		api.huma.OpenAPI().AddOperation(&spec)
 	}

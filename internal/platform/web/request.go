@@ -7,20 +7,23 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// state is what is known of one request, from the first middleware to the access log.
+// state is what is known of one request, from the first middleware to the access log. It is the request's context too: what is found out
+// on the way, who asks and until when, is added to that one, and the request need not be copied for it.
 type state struct {
 	response
+	context.Context
 
 	api       *API
 	abort     bool // the connection must be cut: the answer is broken
 	path      string
-	requestID string
+	names     [2]string // the request's id and its traceparent, which the headers share
 	span      trace.SpanContext
 	client    netip.Addr
 	operation *Operation // nil until routed, and for what is not an operation
@@ -30,22 +33,32 @@ type state struct {
 
 type stateKey struct{}
 
+// Value implements [context.Context].
+func (st *state) Value(key any) any {
+	if key == (stateKey{}) {
+		return st
+	}
+	return st.Context.Value(key)
+}
+
 func stateOf(ctx context.Context) *state {
 	st, _ := ctx.Value(stateKey{}).(*state)
 	return st
 }
 
+func (st *state) requestID() string { return st.names[0] }
+
 func (st *state) traceID() string {
 	if !st.span.HasTraceID() {
 		return ""
 	}
-	return st.span.TraceID().String()
+	return st.names[1][len("00-") : len("00-")+32]
 }
 
 // RequestID returns the id of the request that ctx belongs to; empty outside of one.
 func RequestID(ctx context.Context) string {
 	if st := stateOf(ctx); st != nil {
-		return st.requestID
+		return st.requestID()
 	}
 	return ""
 }
@@ -66,7 +79,7 @@ func logger(ctx context.Context) *slog.Logger {
 		return slog.Default()
 	}
 	return st.api.log.With(
-		slog.String("http.request.id", st.requestID), slog.String("trace.id", st.traceID()), slog.String("url.path", st.path),
+		slog.String("http.request.id", st.requestID()), slog.String("trace.id", st.traceID()), slog.String("url.path", st.path),
 	)
 }
 
@@ -75,10 +88,17 @@ func requestIDOf(r *http.Request) string {
 	if id := r.Header.Get("X-Request-Id"); sane(id) {
 		return id
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return ""
+	return newRequestID(time.Now())
+}
+
+// newRequestID makes a UUIDv7. It names a request and is no secret, so that it does not take its bits from the kernel.
+func newRequestID(at time.Time) string {
+	id := uuid.UUID(randomBytes())
+	ms := at.UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
 	}
+	id[6], id[8] = 0x70|id[6]&0x0f, 0x80|id[8]&0x3f
 	return id.String()
 }
 

@@ -472,15 +472,16 @@ func TestIntercept(t *testing.T) {
 	t.Parallel()
 
 	s := newShop(t, nil)
-	s.Intercept(func(op *web.Operation, w http.ResponseWriter, r *http.Request) bool {
+	answered := 0
+	s.Intercept(func(op *web.Operation, w http.ResponseWriter, r *http.Request) (func(), bool) {
 		if op.ID != "place-thing" {
-			return false
+			return func() { answered++ }, false
 		}
 		require.Equal(t, auth.Shopper, auth.Must(r.Context()).Role)
 		w.Header().Set("Queue-Position", "7")
 		web.WriteProblemWith(w, r, fault.New(fault.Throttled, "queue.waiting", "wait in line").WithRetryAfter(time.Second),
 			map[string]any{"ticket": map[string]any{"position": 7}, "code": "ignored"})
-		return true
+		return nil, true
 	})
 	r := request("POST", "/v1/orders", "x", "Authorization", "Bearer shopper")
 	r.Body = io.NopCloser(unreadable{t})
@@ -490,5 +491,7 @@ func TestIntercept(t *testing.T) {
 	require.Equal(t, "1", a.Header.Get("Retry-After"))
 	require.Contains(t, string(a.body), `"ticket":{"position":7}`)
 	require.Equal(t, 401, s.do(t, request("POST", "/v1/orders", "x")).StatusCode, "the role comes first")
+	require.Zero(t, answered)
 	require.Equal(t, 200, s.do(t, request("GET", "/v1/things", "")).StatusCode)
+	require.Equal(t, 1, answered, "it is told of the answer")
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"regexp"
 
@@ -70,7 +69,7 @@ func (f *AddressFields) normalize() error {
 // Address returns one of an account's addresses. Those who ask while an answer is being read share the next one, so that what is
 // returned was read after it was asked for.
 func (s *Service) Address(ctx context.Context, in accounts.AddressInput) (accounts.Address, error) {
-	return s.reading.Do(ctx, binary.BigEndian.Uint64(in.AddressID[8:]), in)
+	return s.reading.Do(ctx, batch.KeyOf(in.AddressID), in)
 }
 
 // addressFlights is how many reads of addresses may be under way at once. Each takes a connection.

@@ -19,9 +19,14 @@ func (s *Service) pointBooks() []books.Invariant {
 	return []books.Invariant{
 		{Module: "accounts", Name: "points.balance", Says: "an account's points are the sum of its entries", Check: s.checkBalances},
 		{Module: "accounts", Name: "points.held", Says: "what is held of an account's points is the sum of what open orders hold, and no more than there is", Check: s.checkHeld},
-		s.invariant("points.orders", "an order's points are spent once if it used what it held, go back once if it gave that up later, and are earned once by what it was confirmed with",
+		s.invariant("points.orders", "an order's points are spent once if it used what it held, go back once if it gave that up or its goods came back, and are earned once when it is confirmed",
 			"its entries are not what its hold and its purchase ask for", since(0), func(ctx context.Context, tx pgx.Tx, from uuid.UUID) (int64, []uuid.UUID, error) {
 				r, err := s.sql.OrdersOffEntries(ctx, tx, db.OrdersOffEntriesParams{ChangedFrom: timeOf(from), Since: from})
+				return r.Looked, r.Wrong, err
+			}),
+		s.invariant("points.taken_back", "what a refund takes back is what its goods had earned, as far as the account had it, and stands in the ledger; what came back of a purchase is the sum of that",
+			"its take-backs are not what its purchase and the ledger say", since(0), func(ctx context.Context, tx pgx.Tx, from uuid.UUID) (int64, []uuid.UUID, error) {
+				r, err := s.sql.TakeBacksOff(ctx, tx, db.TakeBacksOffParams{ChangedFrom: timeOf(from), Since: from})
 				return r.Looked, r.Wrong, err
 			}),
 		{Module: "accounts", Name: "points.settled", Says: "what the events of orders ask of points is done within a minute", Check: s.checkSettlements},

@@ -65,6 +65,7 @@ func TestBooks(t *testing.T) {
 			own tokens
 		}
 		var people []person
+		var bought []ordering.Change
 		for i := range 60 {
 			s.clock.Advance(time.Since(s.clock.Now()))
 			if len(people) == 0 || random.IntN(4) == 0 {
@@ -72,7 +73,7 @@ func TestBooks(t *testing.T) {
 				people = append(people, person{id, own})
 			}
 			p := &people[random.IntN(len(people))]
-			switch random.IntN(13) {
+			switch random.IntN(15) {
 			case 0:
 				if a := s.refresh(p.own.Refresh); a.Status == 200 {
 					a.Into(&p.own)
@@ -106,10 +107,18 @@ func TestBooks(t *testing.T) {
 					s.canceled(c)
 				}
 			case 11:
-				s.buys(p.id, 1+random.Int64N(800_000))
+				bought = append(bought, s.buys(p.id, 1+random.Int64N(800_000)))
 			case 12:
 				s.setTier(boss.Access, accounts.Silver, 100_000*(1+random.Int64N(8)), 12)
 				require.NoError(t, s.service.ReviewTiers(t.Context()))
+			case 13, 14:
+				if len(bought) > 0 {
+					c, refund := bought[random.IntN(len(bought))], uuid.New()
+					_, _ = s.takeBack(refund, c, 1+random.Int64N(c.ItemsWon))
+					if random.IntN(2) == 0 {
+						s.refused(c, refund)
+					}
+				}
 			}
 		}
 		require.Empty(t, s.looked(""))
@@ -218,9 +227,22 @@ func TestPointBooks(t *testing.T) {
 			UPDATE accounts.point_balances SET balance = balance + 4000 WHERE account_id = @account`, map[string]string{"points.orders": "bought"}},
 		"ASettlementWaits": {`INSERT INTO accounts.point_settlements (order_id, account_id, action, at, asked_at)
 			VALUES (@used, @account, 'release', now(), now() - interval '61 seconds')`, map[string]string{"points.settled": "used"}},
-		"TheTierIsTooGood": {`UPDATE accounts.accounts SET tier = 'gold' WHERE id = @account`, map[string]string{"tiers.sum": "account"}},
-		"TheTierIsTooLow":  {`UPDATE accounts.accounts SET tier = 'bronze' WHERE id = @account`, map[string]string{"tiers.sum": "account"}},
-		"APurchaseIsLost":  {`DELETE FROM accounts.purchases WHERE order_id = @bought`, map[string]string{"points.orders": "bought", "tiers.sum": "account"}},
+		"TheTierIsTooGood":        {`UPDATE accounts.accounts SET tier = 'gold' WHERE id = @account`, map[string]string{"tiers.sum": "account"}},
+		"TheTierIsTooLow":         {`UPDATE accounts.accounts SET tier = 'bronze' WHERE id = @account`, map[string]string{"tiers.sum": "account"}},
+		"TakenBackWithoutAnEntry": {`DELETE FROM accounts.point_entries WHERE refund_id = @taken`, map[string]string{"points.balance": "account", "points.taken_back": "partly"}},
+		"TakenBackTooMuch": {`UPDATE accounts.point_entries SET points = points - 1 WHERE refund_id = @taken;
+			UPDATE accounts.point_balances SET balance = balance - 1 WHERE account_id = @account`, map[string]string{"points.taken_back": "partly"}},
+		"TakenBackFromAnother": {`UPDATE accounts.point_entries SET account_id = @old WHERE refund_id = @taken`, map[string]string{"points.balance": "account old", "points.orders": "partly"}},
+		"MoreIsOwed":           {`UPDATE accounts.point_take_backs SET owed = owed + 1 WHERE refund_id = @taken`, map[string]string{"points.taken_back": "partly"}},
+		"ATakeBackIsLost":      {`DELETE FROM accounts.point_take_backs WHERE refund_id = @taken; UPDATE accounts.purchases SET returned_won = 0 WHERE order_id = @partly`, map[string]string{"points.taken_back": "partly"}},
+		"UndoneWithoutAnEntry": {`DELETE FROM accounts.point_entries WHERE refund_id = @undone AND kind = 'undo_take_back'`, map[string]string{"points.balance": "account", "points.taken_back": "partly"}},
+		"UndoneAndNotKnown":    {`UPDATE accounts.point_take_backs SET state = 'taken' WHERE refund_id = @undone; UPDATE accounts.purchases SET returned_won = returned_won + 2000 WHERE order_id = @partly`, map[string]string{"points.taken_back": "partly"}},
+		"ReturnedTooMuch":      {`UPDATE accounts.purchases SET returned_won = returned_won + 1 WHERE order_id = @partly`, map[string]string{"points.taken_back": "partly"}},
+		"ReturnedByNobody":     {`UPDATE accounts.purchases SET returned_won = won WHERE order_id = @bought`, map[string]string{"points.taken_back": "bought", "tiers.sum": "account"}},
+		"BackMoreThanWasSpent": {`UPDATE accounts.point_entries SET points = points + 61 WHERE order_id = @refunded AND kind = 'return';
+			UPDATE accounts.point_balances SET balance = balance + 61 WHERE account_id = @account`, map[string]string{"points.orders": "refunded"}},
+		"BackThoughGivenUp": {`UPDATE accounts.point_holds SET state = 'released' WHERE order_id = @refunded`, map[string]string{"points.orders": "refunded"}},
+		"APurchaseIsLost":   {`DELETE FROM accounts.purchases WHERE order_id = @bought`, map[string]string{"points.orders": "bought", "tiers.sum": "account"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -251,7 +273,20 @@ func TestPointBooks(t *testing.T) {
 			s.canceled(orderOf(uuid.Must(uuid.NewV7()), id, 2500)) // a tombstone
 			ids["bought"] = s.buys(id, 400_000).OrderID
 			require.Equal(t, accounts.Silver, s.tier(id))
-			require.Equal(t, points{11_500, 2500}, s.points(id))
+			refunded := orderOf(uuid.Must(uuid.NewV7()), id, 100)
+			_, err := s.hold(refunded.OrderID, id, 100)
+			require.NoError(t, err)
+			s.paid(refunded)
+			s.refunded(refunded, uuid.New(), 40)
+			partly := s.buys(id, 10_000) // earns 150
+			ids["refunded"], ids["partly"], ids["taken"], ids["undone"] = refunded.OrderID, partly.OrderID, uuid.New(), uuid.New()
+			_, err = s.takeBack(ids["taken"], partly, 4000)
+			require.NoError(t, err)
+			_, err = s.takeBack(ids["undone"], partly, 2000)
+			require.NoError(t, err)
+			s.refused(partly, ids["undone"])
+			require.NoError(t, s.service.ReviewTiers(t.Context()))
+			require.Equal(t, points{11_530, 2500}, s.points(id))
 			s.clock.Advance(2 * time.Minute)
 			require.Empty(t, s.looked(""))
 			require.Empty(t, s.looked(from.String()))
@@ -260,7 +295,7 @@ func TestPointBooks(t *testing.T) {
 			for name, id := range ids {
 				sql = strings.ReplaceAll(sql, "@"+name, "'"+id.String()+"'")
 			}
-			_, err := s.pool.Exec(t.Context(), sql)
+			_, err = s.pool.Exec(t.Context(), sql)
 			require.NoError(t, err)
 			want := map[string][]string{}
 			for invariant, what := range c.want {
@@ -273,6 +308,27 @@ func TestPointBooks(t *testing.T) {
 			require.Equal(t, want, s.looked(""))
 		})
 	}
+
+	t.Run("AReviewMayBeAMinuteLate", func(t *testing.T) {
+		t.Parallel()
+
+		s := owned(t)
+		s.admin("admin@example.com")
+		id, refund := s.rich(0), uuid.New()
+		c := s.buys(id, 400_000)
+		for _, change := range []func(){
+			func() { _, err := s.takeBack(refund, c, 200_000); require.NoError(t, err) },
+			func() { s.refused(c, refund) },
+		} {
+			s.clock.Advance(time.Hour)
+			change()
+			require.Empty(t, s.looked(""))
+			s.clock.Advance(61 * time.Second)
+			require.Equal(t, map[string][]string{"tiers.sum": {id.String()}}, s.looked(""))
+			require.NoError(t, s.service.ReviewTiers(t.Context()))
+			require.Empty(t, s.looked(""))
+		}
+	})
 
 	t.Run("ATierMayBeADayLate", func(t *testing.T) {
 		t.Parallel()

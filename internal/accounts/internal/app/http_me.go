@@ -87,7 +87,7 @@ func (h *HTTP) notifications(ctx context.Context, in *notificationsInput) (*noti
 	if err != nil {
 		return nil, err
 	}
-	lang := languageOf(in.AcceptLanguage)
+	lang := web.LanguageOf(in.AcceptLanguage)
 	list, err := h.service.Notifications(ctx, before, in.Limit+1, lang)
 	if err != nil {
 		return nil, err

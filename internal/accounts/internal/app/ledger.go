@@ -174,14 +174,15 @@ func (s *Service) withPoints(ctx context.Context, a accounts.Account) (accounts.
 
 // PointEntry is a line of the ledger.
 type PointEntry struct {
-	ID      uuid.UUID  `json:"id"`
-	Kind    string     `json:"kind" enum:"earn,use,return,grant,revoke" doc:"Why the points came or went."`
-	Points  int64      `json:"points" example:"390" doc:"How many came, or went if negative."`
-	OrderID *uuid.UUID `json:"order_id,omitempty" doc:"The order that earned them, was paid with them, or gave them back."`
-	Reason  string     `json:"reason,omitempty" example:"a late parcel" doc:"What an admin had to say."`
-	At      time.Time  `json:"at"`
+	ID       uuid.UUID  `json:"id"`
+	Kind     string     `json:"kind" enum:"earn,use,return,grant,revoke,take_back,undo_take_back" doc:"Why the points came or went; take_back: what an order had earned by goods that came back."`
+	Points   int64      `json:"points" example:"390" doc:"How many came, or went if negative."`
+	OrderID  *uuid.UUID `json:"order_id,omitempty" doc:"The order that earned them, was paid with them, or gave them back."`
+	RefundID *uuid.UUID `json:"refund_id,omitempty" doc:"The refund of the order that brought them back, or took them back."`
+	Reason   string     `json:"reason,omitempty" example:"a late parcel" doc:"What an admin had to say."`
+	At       time.Time  `json:"at"`
 }
 
 func toEntry(e db.AccountsPointEntry) PointEntry {
-	return PointEntry{ID: e.ID, Kind: e.Kind, Points: e.Points, OrderID: e.OrderID, Reason: e.Reason, At: e.At.UTC()}
+	return PointEntry{ID: e.ID, Kind: e.Kind, Points: e.Points, OrderID: e.OrderID, RefundID: e.RefundID, Reason: e.Reason, At: e.At.UTC()}
 }

@@ -22,7 +22,10 @@ const (
 	orderDelivered = "order_delivered"
 	orderCanceled  = "order_canceled"
 	orderExpired   = "order_expired"
+	orderRefunded  = "order_refunded"
 	tierChanged    = "tier_changed"
+
+	productRestocked = "product_restocked"
 )
 
 // orderParams is what a notification about an order is made from.
@@ -34,16 +37,27 @@ type orderParams struct {
 	Others        int       `json:"others,omitempty"`  // lines after the first
 	Carrier       string    `json:"carrier,omitempty"`
 	InvoiceNumber string    `json:"invoice_number,omitempty"`
+
+	RefundID   *uuid.UUID `json:"refund_id,omitempty"` // of a refund: the lines are those that came back
+	MoneyWon   int64      `json:"money_won,omitempty"`
+	PointsBack int64      `json:"points_back,omitempty"`
+}
+
+// restockParams is what a notification about a product that can be had again is made from.
+type restockParams struct {
+	ProductID   uuid.UUID `json:"product_id"`
+	ProductName string    `json:"product_name"`
 }
 
 // Notification is a line of an inbox, in the reader's language.
 type Notification struct {
 	ID          uuid.UUID  `json:"id"`
-	Kind        string     `json:"kind" enum:"order_paid,order_shipped,order_delivered,order_canceled,order_expired,tier_changed" doc:"What happened."`
+	Kind        string     `json:"kind" enum:"order_paid,order_shipped,order_delivered,order_canceled,order_expired,order_refunded,tier_changed,product_restocked" doc:"What happened."`
 	Title       string     `json:"title" example:"결제가 완료되었습니다"`
 	Body        string     `json:"body" example:"무선 키보드 외 1건, 39,000원 (주문번호 A1B2C3)"`
 	OrderID     *uuid.UUID `json:"order_id,omitempty" doc:"The order that it is about, if it is about one."`
 	OrderNumber string     `json:"order_number,omitempty" example:"A1B2C3"`
+	ProductID   *uuid.UUID `json:"product_id,omitempty" doc:"The product that it is about, if it is about one."`
 	CreatedAt   time.Time  `json:"created_at" doc:"When it happened."`
 	ReadAt      *time.Time `json:"read_at,omitempty" doc:"When it was marked as read; absent until then."`
 }
@@ -81,6 +95,7 @@ func toNotification(n db.AccountsNotification, lang language.Tag) (Notification,
 	var p struct {
 		orderParams
 		tierParams
+		restockParams
 	}
 	if err := json.Unmarshal(n.Params, &p); err != nil {
 		return Notification{}, fmt.Errorf("decode notification %s: %w", n.ID, err)
@@ -91,12 +106,20 @@ func toNotification(n db.AccountsNotification, lang language.Tag) (Notification,
 		out.Title, out.Body = englishTier(p.tierParams)
 	case n.Kind == tierChanged:
 		out.Title, out.Body = koreanTier(p.tierParams)
+	case n.Kind == productRestocked && lang == language.English:
+		out.Title, out.Body = "What you waited for is back in stock", p.ProductName
+	case n.Kind == productRestocked:
+		out.Title, out.Body = "기다리시던 상품이 재입고되었습니다", p.ProductName
 	case lang == language.English:
 		out.Title, out.Body = english(n.Kind, p.orderParams)
 	default:
 		out.Title, out.Body = korean(n.Kind, p.orderParams)
 	}
-	if n.Kind != tierChanged {
+	switch n.Kind {
+	case tierChanged:
+	case productRestocked:
+		out.ProductID = &p.ProductID
+	default:
 		out.OrderID, out.OrderNumber = &p.OrderID, p.OrderNumber
 	}
 	if n.ReadAt != nil {
@@ -104,20 +127,6 @@ func toNotification(n db.AccountsNotification, lang language.Tag) (Notification,
 		out.ReadAt = &at
 	}
 	return out, nil
-}
-
-var languages = language.NewMatcher([]language.Tag{language.Korean, language.English}) // the first where nothing fits
-
-// languageOf is the language to answer in: Korean unless the header Accept-Language rather wants English.
-func languageOf(header string) language.Tag {
-	wanted, _, err := language.ParseAcceptLanguage(header)
-	if err != nil {
-		return language.Korean
-	}
-	if _, i, _ := languages.Match(wanted...); i == 1 {
-		return language.English
-	}
-	return language.Korean
 }
 
 func korean(kind string, p orderParams) (title, body string) {
@@ -140,6 +149,8 @@ func korean(kind string, p orderParams) (title, body string) {
 		return "주문이 취소되었습니다", goods + order
 	case orderExpired:
 		return "결제 시간이 지나 주문이 종료되었습니다", goods + order
+	case orderRefunded:
+		return "환불이 완료되었습니다", goods + givenBack(p, "원", "포인트") + order
 	default:
 		return "주문 소식", goods + order
 	}
@@ -165,9 +176,22 @@ func english(kind string, p orderParams) (title, body string) {
 		return "Your order was canceled", goods + order
 	case orderExpired:
 		return "Your order was not paid in time", goods + order
+	case orderRefunded:
+		return "Your refund is complete", goods + givenBack(p, " won", " points") + order
 	default:
 		return "News of your order", goods + order
 	}
+}
+
+// givenBack lists what a refund gave back, in money and in points.
+func givenBack(p orderParams, won, points string) (list string) {
+	if p.MoneyWon > 0 {
+		list += ", " + thousands(p.MoneyWon) + won
+	}
+	if p.PointsBack > 0 {
+		list += ", " + thousands(p.PointsBack) + points
+	}
+	return list
 }
 
 // tierNames are what the tiers are called in Korean and in English.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/accounts/internal/app"
+	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/platform/bus"
 	"github.com/sasapick/shop/internal/platform/outbox"
@@ -31,8 +32,12 @@ func envelope(e outbox.Event) bus.Envelope {
 	if err != nil {
 		panic(err)
 	}
+	source, err := outbox.SourceOf(e.EventType())
+	if err != nil {
+		panic(err)
+	}
 	return bus.Envelope{
-		ID: uuid.Must(uuid.NewV7()), Source: "ordering", Type: e.EventType(), Key: e.AggregateID(),
+		ID: uuid.Must(uuid.NewV7()), Source: source, Type: e.EventType(), Key: e.AggregateID(),
 		AggregateVersion: e.AggregateVersion(), OccurredAt: began, Data: data,
 	}
 }
@@ -55,7 +60,7 @@ func (s *shop) hear(batch ...bus.Envelope) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
 	defer cancel()
-	known := []string{"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1", "ordering.rejected.v1", "ordering.confirmed.v1"}
+	known := []string{"ordering.paid.v1", "ordering.shipped.v1", "ordering.delivered.v1", "ordering.canceled.v1", "ordering.expired.v1", "ordering.rejected.v1", "ordering.confirmed.v1", "ordering.refunded.v1", "ordering.refund_refused.v1", "catalog.restocked.v1"}
 	consumers, err := bus.NewConsumers(bus.ConsumersConfig{
 		Subscriptions: app.Subscriptions(s.service), Known: known, Transport: once{batch: batch, done: cancel},
 		Pool: func(string) *pgxpool.Pool { return s.pool }, Logger: slog.New(slog.DiscardHandler),
@@ -79,6 +84,13 @@ func TestNotifications(t *testing.T) {
 			envelope(ordering.Delivered{Change: c}),
 			envelope(ordering.Canceled{Change: c}),
 			envelope(ordering.Expired{Change: c}),
+			envelope(ordering.Refunded{Change: c, Refund: ordering.Refund{
+				RefundID: uuid.New(), Returned: []ordering.ReturnedLine{{ProductID: c.Lines[1].ProductID}}, MoneyWon: 9500,
+			}}),
+			envelope(ordering.Refunded{Change: c, Refund: ordering.Refund{
+				RefundID: uuid.New(), Whole: true, Returned: []ordering.ReturnedLine{{ProductID: c.Lines[0].ProductID}, {ProductID: c.Lines[1].ProductID}}, MoneyWon: 29000,
+			}}),
+			envelope(ordering.RefundRefused{Change: c, Refund: ordering.Refund{RefundID: uuid.New()}}),
 		)
 		korean := s.ask("GET", "/v1/me/notifications", own.Access, nil)
 		require.Equal(t, "ko", korean.Header.Get("Content-Language"))
@@ -91,6 +103,8 @@ func TestNotifications(t *testing.T) {
 			want   [][2]string
 		}{
 			{korean, [][2]string{
+				{"환불이 완료되었습니다", "무선 키보드 외 1건, 29,000원 (주문번호 SASA-1)"},
+				{"환불이 완료되었습니다", "마우스, 9,500원 (주문번호 SASA-1)"},
 				{"결제 시간이 지나 주문이 종료되었습니다", "무선 키보드 외 1건 (주문번호 SASA-1)"},
 				{"주문이 취소되었습니다", "무선 키보드 외 1건 (주문번호 SASA-1)"},
 				{"배송이 완료되었습니다", "무선 키보드 외 1건 (주문번호 SASA-1)"},
@@ -98,6 +112,8 @@ func TestNotifications(t *testing.T) {
 				{"결제가 완료되었습니다", "무선 키보드 외 1건, 39,000원 (주문번호 SASA-1)"},
 			}},
 			{english, [][2]string{
+				{"Your refund is complete", "무선 키보드 and 1 more, 29,000 won (order SASA-1)"},
+				{"Your refund is complete", "마우스, 9,500 won (order SASA-1)"},
 				{"Your order was not paid in time", "무선 키보드 and 1 more (order SASA-1)"},
 				{"Your order was canceled", "무선 키보드 and 1 more (order SASA-1)"},
 				{"Your parcel has arrived", "무선 키보드 and 1 more (order SASA-1)"},
@@ -112,6 +128,35 @@ func TestNotifications(t *testing.T) {
 				require.Equal(t, began, n.CreatedAt)
 			}
 			require.Equal(t, c.want, got)
+		}
+	})
+
+	t.Run("TellThatAProductCanBeHadAgain", func(t *testing.T) {
+		t.Parallel()
+		s := setup(t)
+		id, own := s.shopper("jieun@example.com")
+		other, others := s.shopper("minho@example.com")
+		gone, left := s.shopper("sora@example.com")
+		s.ask("DELETE", "/v1/me", left.Access, nil).Is(204)
+		restocked := catalog.Restocked{
+			RestockID: uuid.New(), ProductID: uuid.New(), ProductName: "나이키 러닝 운동화", AccountIDs: []uuid.UUID{id, gone, other, uuid.New()}, At: began,
+		}
+		told := envelope(restocked)
+		s.hear(told, told)
+		_, err := s.pool.Exec(t.Context(), `DELETE FROM accounts.inbox`) // as after its retention
+		require.NoError(t, err)
+		s.hear(told)
+		require.Equal(t, 2, s.count(`SELECT count(*) FROM accounts.notifications`))
+
+		for _, token := range []string{own.Access, others.Access} {
+			for language, title := range map[string]string{"ko": "기다리시던 상품이 재입고되었습니다", "en": "What you waited for is back in stock"} {
+				list := itemsOf[app.Notification](s.askFrom("203.0.113.7:1", "GET", "/v1/me/notifications", token, nil, "Accept-Language", language))
+				require.Len(t, list, 1)
+				want := app.Notification{
+					ID: list[0].ID, Kind: "product_restocked", Title: title, Body: "나이키 러닝 운동화", ProductID: &restocked.ProductID, CreatedAt: began,
+				}
+				require.Equal(t, want, list[0])
+			}
 		}
 	})
 

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/sasapick/shop/internal/accounts/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/failpoint"
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 var (
@@ -31,67 +31,31 @@ const (
 // maxHolds is how many holds one call may ask for.
 const maxHolds = 1000
 
-// connections returns a pool with a connection for each flight, but no more than the module's own pool has.
-//
-// Their statements look rows up by their keys, some by one and some by hundreds, and must never be planned anew for each number,
-// nor, while a table is young, with a scan of it: it grows faster than its statistics. So they are planned once, with the indexes.
-func connections(pool *pgxpool.Pool, flights batch.Config) (*pgxpool.Pool, error) {
-	config := pool.Config()
-	config.MaxConns = min(config.MaxConns, int32(flights.Shards+settleJobs))
-	config.MinConns, config.MinIdleConns = 0, 0
-	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
-	own, err := pgxpool.NewWithConfig(context.Background(), config)
-	if err != nil {
-		return nil, fmt.Errorf("open connections for flights: %w", err)
-	}
-	return own, nil
-}
-
 // Hold implements [accounts.Points]. Holds at the same time share transactions: see flyHold.
 func (s *Service) Hold(ctx context.Context, in accounts.HoldInput) (accounts.PointHold, error) {
 	if in.Points < 1 {
 		return accounts.PointHold{}, accounts.ErrBadPoints
 	}
-	hold, err := s.holding.Do(ctx, shardOf(in.AccountID), in)
+	hold, err := s.holding.Do(ctx, batch.KeyOf(in.AccountID), in)
 	if errors.Is(err, batch.ErrBusy) {
 		err = fmt.Errorf("%w: %w", accounts.ErrPointsBusy.WithRetryAfter(time.Second), err)
 	}
 	return hold, err
 }
 
-// shardOf spreads ids: the tail of a UUIDv7 is random.
-func shardOf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
+func orderOf(in accounts.HoldInput) uuid.UUID { return in.OrderID }
 
-// flyHold answers the orders of one flight, first come first served: one round trip locks their accounts' balances, a second one
-// writes what was decided and commits. Orders that get nothing cost no write.
+// flyHold answers the orders of one flight, of which none is there twice, first come first served: one round trip locks their
+// accounts' balances, a second one writes what was decided and commits. Orders that get nothing cost no write.
 func (s *Service) flyHold(ctx context.Context, asked []accounts.HoldInput) ([]batch.Result[accounts.PointHold], error) {
 	conn, err := s.flying.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection for holds: %w", err)
 	}
-	defer giveBack(ctx, conn)
-
-	first := make(map[uuid.UUID]int, len(asked)) // an order that asks twice flies once
-	flight := make([]accounts.HoldInput, 0, len(asked))
-	for _, in := range asked {
-		if _, twice := first[in.OrderID]; !twice {
-			first[in.OrderID] = len(flight)
-			flight = append(flight, in)
-		}
-	}
-	answers, err := s.hold(ctx, conn, flight)
-	if err != nil {
-		return nil, err
-	}
-	results := make([]batch.Result[accounts.PointHold], len(asked))
-	for i, in := range asked {
-		results[i] = answers[first[in.OrderID]]
-	}
-	return results, nil
+	defer pg.GiveBack(ctx, conn)
+	return s.hold(ctx, conn, asked)
 }
 
-// hold answers orders of which none is there twice.
 func (s *Service) hold(ctx context.Context, conn *pgxpool.Conn, asked []accounts.HoldInput) ([]batch.Result[accounts.PointHold], error) {
 	orders, people := make([]uuid.UUID, len(asked)), make([]uuid.UUID, len(asked))
 	for i, in := range asked {
@@ -148,16 +112,6 @@ func standing(h db.PointHold) batch.Result[accounts.PointHold] {
 
 func toHold(order uuid.UUID, state string, points int64) accounts.PointHold {
 	return accounts.PointHold{OrderID: order, State: accounts.HoldState(state), Points: points}
-}
-
-// giveBack returns a connection to the pool, out of any transaction.
-func giveBack(ctx context.Context, conn *pgxpool.Conn) {
-	if !conn.Conn().IsClosed() && conn.Conn().PgConn().TxStatus() != 'I' {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_, _ = conn.Exec(ctx, "rollback") // one that fails leaves a connection which the pool closes
-	}
-	conn.Release()
 }
 
 // Holds implements [accounts.Points].

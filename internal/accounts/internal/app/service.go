@@ -89,7 +89,7 @@ func NewService(
 ) (*Service, error) {
 	c = c.withDefaults()
 	flights := batch.Config{Name: "accounts.hold_points", Shards: holdFlights}.Within(c.Flights)
-	flying, err := connections(pool, flights)
+	flying, err := batch.Connections(pool, flights.Shards+settleJobs)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func NewService(
 		keyring: k, passwords: p, limits: limits{l, c}, revoker: r, log: log, sql: db.New(), flying: flying,
 	}
 	s.reading = newAddressReads(s)
-	s.holding = batch.New(flights, s.flyHold)
+	s.holding = batch.New(flights, batch.Once(orderOf, s.flyHold))
 	return s, nil
 }
 

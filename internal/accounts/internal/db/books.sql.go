@@ -194,9 +194,9 @@ WITH touched AS (
 )
 SELECT count(*) AS looked, coalesce((array_agg(touched.order_id) FILTER (WHERE NOT (
         CASE coalesce(h.state, 'none')
-            WHEN 'used' THEN e.used = h.points AND e.returned = 0
-            WHEN 'released' THEN e.used = 0 AND e.returned = 0 OR e.used = h.points AND e.returned = h.points
-            ELSE e.used = 0 AND e.returned = 0
+            WHEN 'used' THEN e.used = h.points AND e.returned = 0 AND e.refunded <= h.points
+            WHEN 'released' THEN (e.used = 0 AND e.returned = 0 OR e.used = h.points AND e.returned = h.points) AND e.refunded = 0
+            ELSE e.used = 0 AND e.returned = 0 AND e.refunded = 0
         END
         AND e.earned = coalesce(div(p.won::numeric * p.earn_permille, 1000), 0)
         AND e.strange = 0
@@ -205,9 +205,11 @@ FROM touched
 LEFT JOIN accounts.point_holds h ON h.order_id = touched.order_id
 LEFT JOIN accounts.purchases p ON p.order_id = touched.order_id
 LEFT JOIN LATERAL (
-    SELECT coalesce(-sum(x.points) FILTER (WHERE x.kind = 'use'), 0) AS used, coalesce(sum(x.points) FILTER (WHERE x.kind = 'return'), 0) AS returned,
+    SELECT coalesce(-sum(x.points) FILTER (WHERE x.kind = 'use'), 0) AS used,
+           coalesce(sum(x.points) FILTER (WHERE x.kind = 'return' AND x.refund_id IS NULL), 0) AS returned,
+           coalesce(sum(x.points) FILTER (WHERE x.kind = 'return' AND x.refund_id IS NOT NULL), 0) AS refunded,
            coalesce(sum(x.points) FILTER (WHERE x.kind = 'earn'), 0) AS earned,
-           count(*) FILTER (WHERE x.account_id IS DISTINCT FROM CASE x.kind WHEN 'earn' THEN p.account_id ELSE h.account_id END) AS strange
+           count(*) FILTER (WHERE x.account_id IS DISTINCT FROM CASE WHEN x.kind IN ('use', 'return') THEN h.account_id ELSE p.account_id END) AS strange
     FROM accounts.point_entries x WHERE x.order_id = touched.order_id
 ) e ON true
 `
@@ -368,9 +370,60 @@ func (q *Queries) PointsOffLedger(ctx context.Context, db DBTX, arg PointsOffLed
 	return items, nil
 }
 
+const takeBacksOff = `-- name: TakeBacksOff :one
+WITH touched AS (
+    SELECT t.order_id FROM accounts.point_take_backs t WHERE t.updated_at >= $1::timestamptz
+    UNION SELECT e.order_id FROM accounts.point_entries e WHERE e.id >= $2::uuid AND e.kind IN ('take_back', 'undo_take_back')
+    UNION SELECT p.order_id FROM accounts.purchases p WHERE p.counted_at >= $1::timestamptz
+)
+SELECT count(*) AS looked, coalesce((array_agg(touched.order_id) FILTER (WHERE
+        coalesce(p.returned_won, 0) <> b.returned OR b.wrong > 0 OR EXISTS (
+            SELECT FROM accounts.point_entries x
+            WHERE x.order_id = touched.order_id AND x.kind IN ('take_back', 'undo_take_back')
+              AND NOT EXISTS (SELECT FROM accounts.point_take_backs t WHERE t.refund_id = x.refund_id AND t.order_id = x.order_id)
+        )
+    ))[1:100], '{}')::uuid[] AS wrong
+FROM touched
+LEFT JOIN accounts.purchases p ON p.order_id = touched.order_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(t.won) FILTER (WHERE t.state = 'taken'), 0) AS returned, count(*) FILTER (WHERE (
+            t.account_id = p.account_id
+            AND t.owed = div(t.left_won::numeric * p.earn_permille, 1000) - div((t.left_won - t.won)::numeric * p.earn_permille, 1000)
+            AND e.taken = t.taken AND e.undone = CASE t.state WHEN 'undone' THEN t.taken ELSE 0 END
+        ) IS NOT TRUE) AS wrong
+    FROM accounts.point_take_backs t
+    CROSS JOIN LATERAL (
+        SELECT coalesce(-sum(x.points) FILTER (WHERE x.kind = 'take_back'), 0) AS taken,
+               coalesce(sum(x.points) FILTER (WHERE x.kind = 'undo_take_back'), 0) AS undone
+        FROM accounts.point_entries x WHERE x.order_id = t.order_id AND x.refund_id = t.refund_id
+    ) e
+    WHERE t.order_id = touched.order_id
+) b
+`
+
+type TakeBacksOffParams struct {
+	ChangedFrom time.Time
+	Since       uuid.UUID
+}
+
+type TakeBacksOffRow struct {
+	Looked int64
+	Wrong  []uuid.UUID
+}
+
+// Of the orders that were confirmed, or of which something was taken back or undone since: those whose take-backs are not what their goods
+// had earned, do not stand in the ledger as they are, or are not the sum of what came back of the purchase.
+func (q *Queries) TakeBacksOff(ctx context.Context, db DBTX, arg TakeBacksOffParams) (TakeBacksOffRow, error) {
+	row := db.QueryRow(ctx, takeBacksOff, arg.ChangedFrom, arg.Since)
+	var i TakeBacksOffRow
+	err := row.Scan(&i.Looked, &i.Wrong)
+	return i, err
+}
+
 const tiersOff = `-- name: TiersOff :one
 WITH touched AS (
     SELECT p.account_id FROM accounts.purchases p WHERE p.counted_at >= $3::timestamptz
+    UNION SELECT t.account_id FROM accounts.point_take_backs t WHERE t.updated_at >= $3::timestamptz
     UNION SELECT o.key FROM accounts.outbox o WHERE o.event_id >= $4::uuid AND o.type = 'accounts.tier_changed.v1'
     UNION SELECT a.id FROM accounts.accounts a WHERE a.id >= $4::uuid AND a.tier <> 'bronze'
     UNION SELECT r.account_id FROM accounts.tier_reviews r WHERE r.due_at < $2::timestamptz - interval '1 day'
@@ -378,8 +431,8 @@ WITH touched AS (
     SELECT sum(t.revision) AS revision, max(t.updated_at) AS updated_at FROM accounts.tiers t
 )
 SELECT count(*) AS looked, coalesce((array_agg(touched.account_id) FILTER (WHERE
-        mine.from_won < (SELECT max(t.from_won) FROM accounts.tiers t WHERE t.from_won <= b.least)
-        OR mine.from_won > (SELECT max(t.from_won) FROM accounts.tiers t WHERE t.from_won <= b.most)
+        mine.from_won < (SELECT max(t.from_won) FROM accounts.tiers t WHERE t.from_won <= greatest(b.least - young.undone, 0))
+        OR mine.from_won > (SELECT max(t.from_won) FROM accounts.tiers t WHERE t.from_won <= b.most + young.taken)
     ))[1:100], '{}')::uuid[] AS wrong
 FROM touched
 JOIN accounts.accounts a ON a.id = touched.account_id AND a.state <> 'closed'
@@ -387,11 +440,16 @@ JOIN accounts.tiers mine ON mine.name = a.tier
 CROSS JOIN rules
 LEFT JOIN accounts.tier_reviews r ON r.account_id = a.id
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(p.won) FILTER (WHERE p.confirmed_at > $1::timestamptz
-                                        AND p.counted_at < $2::timestamptz - interval '1 minute'), 0) AS least,
-           coalesce(sum(p.won) FILTER (WHERE p.confirmed_at > $1::timestamptz - interval '1 day'), 0) AS most
+    SELECT coalesce(sum(p.won - p.returned_won) FILTER (WHERE p.confirmed_at > $1::timestamptz
+                                                         AND p.counted_at < $2::timestamptz - interval '1 minute'), 0) AS least,
+           coalesce(sum(p.won - p.returned_won) FILTER (WHERE p.confirmed_at > $1::timestamptz - interval '1 day'), 0) AS most
     FROM accounts.purchases p WHERE p.account_id = a.id
 ) b
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(t.won) FILTER (WHERE t.state = 'taken'), 0) AS taken, coalesce(sum(t.won) FILTER (WHERE t.state = 'undone'), 0) AS undone
+    FROM accounts.point_take_backs t
+    WHERE t.account_id = a.id AND t.updated_at >= $2::timestamptz - interval '1 minute'
+) young
 WHERE r.tiers IS NULL OR r.tiers >= rules.revision OR rules.updated_at < $2::timestamptz - interval '1 day'
 `
 
@@ -407,9 +465,10 @@ type TiersOffRow struct {
 	Wrong  []uuid.UUID
 }
 
-// Of the accounts that bought something, or got another tier, or are new since, or whose review is late: those whose tier is above what
-// they bought in the window and a day's grace, or below what they bought in the window but for the last minute. A tier that was changed
-// a day ago is one that everybody was looked at with.
+// Of the accounts that bought something or gave it back, or got another tier, or are new since, or whose review is late: those whose tier
+// is above what they bought in the window and a day's grace, or below what they bought in the window but for the last minute. What was
+// returned in the last minute, or is not any more since then, may be counted or not. A tier that was changed a day ago is one that
+// everybody was looked at with.
 func (q *Queries) TiersOff(ctx context.Context, db DBTX, arg TiersOffParams) (TiersOffRow, error) {
 	row := db.QueryRow(ctx, tiersOff,
 		arg.WindowFrom,
@@ -445,7 +504,7 @@ func (q *Queries) ToldOfNothing(ctx context.Context, db DBTX, since uuid.UUID) (
 
 const toldTwice = `-- name: ToldTwice :one
 WITH told AS (
-    SELECT n.id, count(*) OVER (PARTITION BY n.account_id, n.kind, n.params->>'order_id') AS times
+    SELECT n.id, count(*) OVER (PARTITION BY n.account_id, n.kind, n.params->>'order_id', n.params->>'refund_id') AS times
     FROM accounts.notifications n
     WHERE n.account_id IN (SELECT x.account_id FROM accounts.notifications x WHERE x.id >= $1) AND n.params ? 'order_id'
 )
@@ -459,7 +518,7 @@ type ToldTwiceRow struct {
 	Wrong  []uuid.UUID
 }
 
-// Of the notifications since that are about an order: those whose account was told the same of it by another one.
+// Of the notifications since that are about an order, or a refund of it: those whose account was told the same of it by another one.
 func (q *Queries) ToldTwice(ctx context.Context, db DBTX, since uuid.UUID) (ToldTwiceRow, error) {
 	row := db.QueryRow(ctx, toldTwice, since)
 	var i ToldTwiceRow

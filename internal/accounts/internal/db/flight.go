@@ -2,14 +2,14 @@ package db
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 // Sender is a connection or a transaction.
@@ -23,17 +23,24 @@ type Balance = AccountsPointBalance
 // PointHold is what an order holds of an account's points.
 type PointHold = PointHoldsOfRow
 
-// Points is what a flight, or a settlement, knows of orders and accounts.
+// TakeBack is what a refund took back of the points that its order had earned.
+type TakeBack = AccountsPointTakeBack
+
+// Points is what a flight, or a settlement, knows of orders, accounts and refunds.
 type Points struct {
 	Holds     map[uuid.UUID]PointHold // by order
 	Balances  map[uuid.UUID]Balance
-	Tiers     map[uuid.UUID]string // of the accounts that are not closed
-	Confirmed map[uuid.UUID]bool   // orders whose purchase was counted
+	Tiers     map[uuid.UUID]string   // of the accounts that are not closed
+	Confirmed map[uuid.UUID]bool     // orders whose purchase was counted
+	Returned  map[uuid.UUID]int64    // by order: the points that its refunds brought back
+	Refunded  map[uuid.UUID]bool     // the refunds that brought some back
+	TakeBacks map[uuid.UUID]TakeBack // by refund
 }
 
 func newPoints() Points {
 	return Points{
 		Holds: map[uuid.UUID]PointHold{}, Balances: map[uuid.UUID]Balance{}, Tiers: map[uuid.UUID]string{}, Confirmed: map[uuid.UUID]bool{},
+		Returned: map[uuid.UUID]int64{}, Refunded: map[uuid.UUID]bool{}, TakeBacks: map[uuid.UUID]TakeBack{},
 	}
 }
 
@@ -57,20 +64,16 @@ func (q *Queries) BoardHold(ctx context.Context, conn Sender, orders, accounts [
 func (q *Queries) LandHold(ctx context.Context, conn Sender, w HoldPointsParams) (fresh int, err error) {
 	b := &pgx.Batch{}
 	b.Queue(holdPoints, w.At, w.OrderIds, w.AccountIds, w.Points).QueryRow(func(row pgx.Row) error { return row.Scan(&fresh) })
-	b.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
-		if tag.String() != "COMMIT" { // PostgreSQL answers a failed transaction's COMMIT so, which is no error by itself
-			return errors.New("the transaction was rolled back")
-		}
-		return nil
-	})
+	pg.QueueCommit(b)
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return 0, fmt.Errorf("write holds: %w", err)
 	}
 	return fresh, nil
 }
 
-// BoardSettle locks what orders hold and the balances of their accounts, in one round trip.
-func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders, accounts []uuid.UUID) (Points, error) {
+// BoardSettle locks what orders hold and the balances of their accounts, in one round trip. What their refunds did changes under the
+// lock of the balance too; it is read if there are any.
+func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders, accounts, refunds []uuid.UUID) (Points, error) {
 	known := newPoints()
 	b := &pgx.Batch{}
 	b.Queue(lockPointHolds, orders).Query(known.readHolds)
@@ -78,6 +81,10 @@ func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders, accounts
 	b.Queue(lockBalances, accounts).Query(known.readBalances)
 	b.Queue(tiersOf, accounts).Query(known.readTiers)
 	b.Queue(purchasesOf, orders).Query(func(rows pgx.Rows) error { return readIDs(rows, known.Confirmed) })
+	if len(refunds) > 0 {
+		b.Queue(returnedPointsOf, orders).Query(known.readReturned)
+		b.Queue(takeBacksOf, refunds).Query(known.readTakeBacks)
+	}
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return Points{}, fmt.Errorf("lock point holds: %w", err)
 	}
@@ -93,6 +100,8 @@ type Settled struct {
 	Held       map[uuid.UUID]int64
 	Entries    InsertOrderEntriesParams
 	Purchases  InsertPurchasesParams
+	Undone     []uuid.UUID // refunds whose take-back is none any more
+	Reviews    []uuid.UUID // accounts, once for each change of their purchases
 }
 
 // LandSettle writes a settlement in one round trip. It tells whether a tombstone could not be set because a hold arrived in the
@@ -123,11 +132,16 @@ func (q *Queries) LandSettle(ctx context.Context, conn Sender, w *Settled) (agai
 		b.Queue(moveBalances, accounts, balances, held)
 	}
 	if e := w.Entries; len(e.Ids) > 0 {
-		b.Queue(insertOrderEntries, w.At, e.Ids, e.AccountIds, e.Kinds, e.Points, e.OrderIds)
+		b.Queue(insertOrderEntries, w.At, e.Ids, e.AccountIds, e.Kinds, e.Points, e.OrderIds, e.RefundIds)
 	}
 	if p := w.Purchases; len(p.OrderIds) > 0 {
 		b.Queue(insertPurchases, w.At, p.OrderIds, p.AccountIds, p.Won, p.EarnPermille, p.ConfirmedAt)
-		b.Queue(askReviews, w.At, p.AccountIds)
+	}
+	if len(w.Undone) > 0 {
+		b.Queue(undoTakeBacks, w.At, w.Undone)
+	}
+	if len(w.Reviews) > 0 {
+		b.Queue(askReviews, w.At, w.Reviews)
 	}
 	set := map[uuid.UUID]bool{}
 	if len(w.Tombstones) > 0 {
@@ -176,6 +190,24 @@ func (p Points) readTiers(rows pgx.Rows) error {
 		p.Tiers[account] = tier
 		return nil
 	})
+	return err
+}
+
+func (p Points) readReturned(rows pgx.Rows) error {
+	var r ReturnedPointsOfRow
+	_, err := pgx.ForEachRow(rows, []any{&r.OrderID, &r.RefundID, &r.Points}, func() error {
+		p.Returned[r.OrderID] += r.Points
+		p.Refunded[r.RefundID] = true
+		return nil
+	})
+	return err
+}
+
+func (p Points) readTakeBacks(rows pgx.Rows) error {
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[TakeBack])
+	for _, t := range all {
+		p.TakeBacks[t.RefundID] = t
+	}
 	return err
 }
 

@@ -68,6 +68,20 @@ type AccountsPointEntry struct {
 	IdempotencyKey  *string
 	IdempotencyHash []byte
 	At              time.Time
+	RefundID        *uuid.UUID
+}
+
+type AccountsPointTakeBack struct {
+	RefundID  uuid.UUID
+	OrderID   uuid.UUID
+	AccountID uuid.UUID
+	Won       int64
+	LeftWon   int64
+	Owed      int64
+	Taken     int64
+	State     string
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 type AccountsRefreshToken struct {

@@ -21,3 +21,14 @@ DELETE FROM accounts.notifications WHERE account_id = @account_id;
 -- name: PruneNotifications :execrows
 DELETE FROM accounts.notifications WHERE id IN (
     SELECT n.id FROM accounts.notifications n WHERE n.created_at < @created_before LIMIT @max_rows);
+
+-- name: InsertNotifications :exec
+-- The same to many; for the rest as above. The locks are taken in one order.
+INSERT INTO accounts.notifications (id, account_id, event_id, kind, params, created_at)
+SELECT n.id, a.id, @event_id, @kind, @params, @at
+FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@account_ids::uuid[]) AS account_id) n
+JOIN (
+    SELECT l.id FROM accounts.accounts l
+    WHERE l.id = ANY (@account_ids::uuid[]) AND l.state <> 'closed' ORDER BY l.id FOR SHARE
+) a ON a.id = n.account_id
+ON CONFLICT (event_id, account_id) DO NOTHING;

@@ -54,6 +54,39 @@ func (q *Queries) InsertNotification(ctx context.Context, db DBTX, arg InsertNot
 	return result.RowsAffected(), nil
 }
 
+const insertNotifications = `-- name: InsertNotifications :exec
+INSERT INTO accounts.notifications (id, account_id, event_id, kind, params, created_at)
+SELECT n.id, a.id, $1, $2, $3, $4
+FROM (SELECT unnest($5::uuid[]) AS id, unnest($6::uuid[]) AS account_id) n
+JOIN (
+    SELECT l.id FROM accounts.accounts l
+    WHERE l.id = ANY ($6::uuid[]) AND l.state <> 'closed' ORDER BY l.id FOR SHARE
+) a ON a.id = n.account_id
+ON CONFLICT (event_id, account_id) DO NOTHING
+`
+
+type InsertNotificationsParams struct {
+	EventID    uuid.UUID
+	Kind       string
+	Params     json.RawMessage
+	At         time.Time
+	Ids        []uuid.UUID
+	AccountIds []uuid.UUID
+}
+
+// The same to many; for the rest as above. The locks are taken in one order.
+func (q *Queries) InsertNotifications(ctx context.Context, db DBTX, arg InsertNotificationsParams) error {
+	_, err := db.Exec(ctx, insertNotifications,
+		arg.EventID,
+		arg.Kind,
+		arg.Params,
+		arg.At,
+		arg.Ids,
+		arg.AccountIds,
+	)
+	return err
+}
+
 const notificationsOf = `-- name: NotificationsOf :many
 SELECT id, account_id, event_id, kind, params, created_at, read_at FROM accounts.notifications
 WHERE account_id = $1 AND ($2::uuid IS NULL OR id < $2)

@@ -57,23 +57,25 @@ FROM (SELECT unnest(@account_ids::uuid[]) AS account_id, unnest(@balances::bigin
 WHERE b.account_id = m.account_id;
 
 -- name: InsertOrderEntries :exec
-INSERT INTO accounts.point_entries (id, account_id, kind, points, order_id, at)
-SELECT e.id, e.account_id, e.kind, e.points, e.order_id, @at
+-- Where an entry is of no refund, that one's id is zero.
+INSERT INTO accounts.point_entries (id, account_id, kind, points, order_id, refund_id, at)
+SELECT e.id, e.account_id, e.kind, e.points, e.order_id, nullif(e.refund_id, '00000000-0000-0000-0000-000000000000'), @at
 FROM (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@account_ids::uuid[]) AS account_id, unnest(@kinds::text[]) AS kind,
-           unnest(@points::bigint[]) AS points, unnest(@order_ids::uuid[]) AS order_id
+           unnest(@points::bigint[]) AS points, unnest(@order_ids::uuid[]) AS order_id, unnest(@refund_ids::uuid[]) AS refund_id
 ) e;
 
 -- name: AskPointSettlement :exec
-INSERT INTO accounts.point_settlements (order_id, account_id, action, won, at) VALUES (@order_id, @account_id, @action, @won, @at);
+INSERT INTO accounts.point_settlements (order_id, account_id, action, won, refund_id, at)
+VALUES (@order_id, @account_id, @action, @won, sqlc.narg(refund_id), @at);
 
 -- name: TakePointSettlements :many
 WITH taken AS (
     DELETE FROM accounts.point_settlements
     WHERE id IN (SELECT s.id FROM accounts.point_settlements s ORDER BY s.id LIMIT @row_limit FOR UPDATE)
-    RETURNING id, order_id, account_id, action, won, at
+    RETURNING id, order_id, account_id, action, won, refund_id, at
 )
-SELECT order_id, account_id, action, won, at FROM taken ORDER BY id;
+SELECT order_id, account_id, action, won, refund_id, at FROM taken ORDER BY id;
 
 -- name: PurchasesOf :many
 SELECT order_id FROM accounts.purchases WHERE order_id = ANY (@order_ids::uuid[]);
@@ -87,10 +89,41 @@ FROM (
 ) p;
 
 -- name: AskReviews :exec
--- Once for each purchase; an account may be there more than once.
+-- Once for each purchase, and each change of one; an account may be there more than once.
 INSERT INTO accounts.tier_reviews AS r (account_id, due_at, tiers, purchases)
 SELECT a.account_id, @at, 0, count(*) FROM unnest(@account_ids::uuid[]) AS a (account_id) GROUP BY a.account_id ORDER BY a.account_id
 ON CONFLICT (account_id) DO UPDATE SET due_at = excluded.due_at, purchases = r.purchases + excluded.purchases;
+
+-- name: PurchaseOf :one
+SELECT account_id, won, returned_won, earn_permille FROM accounts.purchases WHERE order_id = @order_id;
+
+-- name: TakeBackOf :one
+SELECT * FROM accounts.point_take_backs WHERE refund_id = @refund_id;
+
+-- name: TakeBacksOf :many
+SELECT * FROM accounts.point_take_backs WHERE refund_id = ANY (@refund_ids::uuid[]);
+
+-- name: InsertTakeBack :exec
+WITH returned AS (
+    UPDATE accounts.purchases p SET returned_won = p.returned_won + sqlc.arg(won)::bigint WHERE p.order_id = sqlc.arg(order_id)::uuid
+)
+INSERT INTO accounts.point_take_backs (refund_id, order_id, account_id, won, left_won, owed, taken, state, created_at, updated_at)
+VALUES (@refund_id, sqlc.arg(order_id)::uuid, @account_id, sqlc.arg(won)::bigint, @left_won, @owed, @taken, 'taken',
+        sqlc.arg(at)::timestamptz, sqlc.arg(at)::timestamptz);
+
+-- name: UndoTakeBacks :exec
+WITH undone AS (
+    UPDATE accounts.point_take_backs SET state = 'undone', updated_at = @at WHERE refund_id = ANY (@refund_ids::uuid[])
+    RETURNING order_id, won
+)
+UPDATE accounts.purchases p SET returned_won = p.returned_won - u.won
+FROM (SELECT order_id, sum(won)::bigint AS won FROM undone GROUP BY order_id) u
+WHERE p.order_id = u.order_id;
+
+-- name: ReturnedPointsOf :many
+-- What refunds of the orders brought back.
+SELECT order_id::uuid AS order_id, refund_id::uuid AS refund_id, points FROM accounts.point_entries
+WHERE order_id = ANY (@order_ids::uuid[]) AND kind = 'return' AND refund_id IS NOT NULL;
 
 -- name: InsertGrant :one
 INSERT INTO accounts.point_entries (id, account_id, kind, points, reason, actor_id, idempotency_key, idempotency_hash, at)

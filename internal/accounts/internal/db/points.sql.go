@@ -13,7 +13,8 @@ import (
 )
 
 const askPointSettlement = `-- name: AskPointSettlement :exec
-INSERT INTO accounts.point_settlements (order_id, account_id, action, won, at) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO accounts.point_settlements (order_id, account_id, action, won, refund_id, at)
+VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type AskPointSettlementParams struct {
@@ -21,6 +22,7 @@ type AskPointSettlementParams struct {
 	AccountID uuid.UUID
 	Action    string
 	Won       int64
+	RefundID  *uuid.UUID
 	At        time.Time
 }
 
@@ -30,6 +32,7 @@ func (q *Queries) AskPointSettlement(ctx context.Context, db DBTX, arg AskPointS
 		arg.AccountID,
 		arg.Action,
 		arg.Won,
+		arg.RefundID,
 		arg.At,
 	)
 	return err
@@ -46,7 +49,7 @@ type AskReviewsParams struct {
 	AccountIds []uuid.UUID
 }
 
-// Once for each purchase; an account may be there more than once.
+// Once for each purchase, and each change of one; an account may be there more than once.
 func (q *Queries) AskReviews(ctx context.Context, db DBTX, arg AskReviewsParams) error {
 	_, err := db.Exec(ctx, askReviews, arg.At, arg.AccountIds)
 	return err
@@ -69,7 +72,7 @@ func (q *Queries) BalanceOf(ctx context.Context, db DBTX, accountID uuid.UUID) (
 }
 
 const entriesPage = `-- name: EntriesPage :many
-SELECT e.id, e.account_id, e.kind, e.points, e.order_id, e.actor_id, e.reason, e.idempotency_key, e.idempotency_hash, e.at FROM accounts.point_entries e
+SELECT e.id, e.account_id, e.kind, e.points, e.order_id, e.actor_id, e.reason, e.idempotency_key, e.idempotency_hash, e.at, e.refund_id FROM accounts.point_entries e
 WHERE e.account_id = $1 AND e.id < $2::uuid
 ORDER BY e.id DESC
 LIMIT $3
@@ -101,6 +104,7 @@ func (q *Queries) EntriesPage(ctx context.Context, db DBTX, arg EntriesPageParam
 			&i.IdempotencyKey,
 			&i.IdempotencyHash,
 			&i.At,
+			&i.RefundID,
 		); err != nil {
 			return nil, err
 		}
@@ -113,7 +117,7 @@ func (q *Queries) EntriesPage(ctx context.Context, db DBTX, arg EntriesPageParam
 }
 
 const grantByKey = `-- name: GrantByKey :one
-SELECT id, account_id, kind, points, order_id, actor_id, reason, idempotency_key, idempotency_hash, at FROM accounts.point_entries WHERE actor_id = $1 AND idempotency_key = $2
+SELECT id, account_id, kind, points, order_id, actor_id, reason, idempotency_key, idempotency_hash, at, refund_id FROM accounts.point_entries WHERE actor_id = $1 AND idempotency_key = $2
 `
 
 type GrantByKeyParams struct {
@@ -135,6 +139,7 @@ func (q *Queries) GrantByKey(ctx context.Context, db DBTX, arg GrantByKeyParams)
 		&i.IdempotencyKey,
 		&i.IdempotencyHash,
 		&i.At,
+		&i.RefundID,
 	)
 	return i, err
 }
@@ -178,7 +183,7 @@ func (q *Queries) HoldPoints(ctx context.Context, db DBTX, arg HoldPointsParams)
 const insertGrant = `-- name: InsertGrant :one
 INSERT INTO accounts.point_entries (id, account_id, kind, points, reason, actor_id, idempotency_key, idempotency_hash, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-RETURNING id, account_id, kind, points, order_id, actor_id, reason, idempotency_key, idempotency_hash, at
+RETURNING id, account_id, kind, points, order_id, actor_id, reason, idempotency_key, idempotency_hash, at, refund_id
 `
 
 type InsertGrantParams struct {
@@ -217,16 +222,17 @@ func (q *Queries) InsertGrant(ctx context.Context, db DBTX, arg InsertGrantParam
 		&i.IdempotencyKey,
 		&i.IdempotencyHash,
 		&i.At,
+		&i.RefundID,
 	)
 	return i, err
 }
 
 const insertOrderEntries = `-- name: InsertOrderEntries :exec
-INSERT INTO accounts.point_entries (id, account_id, kind, points, order_id, at)
-SELECT e.id, e.account_id, e.kind, e.points, e.order_id, $1
+INSERT INTO accounts.point_entries (id, account_id, kind, points, order_id, refund_id, at)
+SELECT e.id, e.account_id, e.kind, e.points, e.order_id, nullif(e.refund_id, '00000000-0000-0000-0000-000000000000'), $1
 FROM (
     SELECT unnest($2::uuid[]) AS id, unnest($3::uuid[]) AS account_id, unnest($4::text[]) AS kind,
-           unnest($5::bigint[]) AS points, unnest($6::uuid[]) AS order_id
+           unnest($5::bigint[]) AS points, unnest($6::uuid[]) AS order_id, unnest($7::uuid[]) AS refund_id
 ) e
 `
 
@@ -237,8 +243,10 @@ type InsertOrderEntriesParams struct {
 	Kinds      []string
 	Points     []int64
 	OrderIds   []uuid.UUID
+	RefundIds  []uuid.UUID
 }
 
+// Where an entry is of no refund, that one's id is zero.
 func (q *Queries) InsertOrderEntries(ctx context.Context, db DBTX, arg InsertOrderEntriesParams) error {
 	_, err := db.Exec(ctx, insertOrderEntries,
 		arg.At,
@@ -247,6 +255,7 @@ func (q *Queries) InsertOrderEntries(ctx context.Context, db DBTX, arg InsertOrd
 		arg.Kinds,
 		arg.Points,
 		arg.OrderIds,
+		arg.RefundIds,
 	)
 	return err
 }
@@ -312,6 +321,40 @@ func (q *Queries) InsertPurchases(ctx context.Context, db DBTX, arg InsertPurcha
 		arg.Won,
 		arg.EarnPermille,
 		arg.ConfirmedAt,
+	)
+	return err
+}
+
+const insertTakeBack = `-- name: InsertTakeBack :exec
+WITH returned AS (
+    UPDATE accounts.purchases p SET returned_won = p.returned_won + $4::bigint WHERE p.order_id = $2::uuid
+)
+INSERT INTO accounts.point_take_backs (refund_id, order_id, account_id, won, left_won, owed, taken, state, created_at, updated_at)
+VALUES ($1, $2::uuid, $3, $4::bigint, $5, $6, $7, 'taken',
+        $8::timestamptz, $8::timestamptz)
+`
+
+type InsertTakeBackParams struct {
+	RefundID  uuid.UUID
+	OrderID   uuid.UUID
+	AccountID uuid.UUID
+	Won       int64
+	LeftWon   int64
+	Owed      int64
+	Taken     int64
+	At        time.Time
+}
+
+func (q *Queries) InsertTakeBack(ctx context.Context, db DBTX, arg InsertTakeBackParams) error {
+	_, err := db.Exec(ctx, insertTakeBack,
+		arg.RefundID,
+		arg.OrderID,
+		arg.AccountID,
+		arg.Won,
+		arg.LeftWon,
+		arg.Owed,
+		arg.Taken,
+		arg.At,
 	)
 	return err
 }
@@ -475,6 +518,29 @@ func (q *Queries) PointHoldsOf(ctx context.Context, db DBTX, orderIds []uuid.UUI
 	return items, nil
 }
 
+const purchaseOf = `-- name: PurchaseOf :one
+SELECT account_id, won, returned_won, earn_permille FROM accounts.purchases WHERE order_id = $1
+`
+
+type PurchaseOfRow struct {
+	AccountID    uuid.UUID
+	Won          int64
+	ReturnedWon  int64
+	EarnPermille int64
+}
+
+func (q *Queries) PurchaseOf(ctx context.Context, db DBTX, orderID uuid.UUID) (PurchaseOfRow, error) {
+	row := db.QueryRow(ctx, purchaseOf, orderID)
+	var i PurchaseOfRow
+	err := row.Scan(
+		&i.AccountID,
+		&i.Won,
+		&i.ReturnedWon,
+		&i.EarnPermille,
+	)
+	return i, err
+}
+
 const purchasesOf = `-- name: PurchasesOf :many
 SELECT order_id FROM accounts.purchases WHERE order_id = ANY ($1::uuid[])
 `
@@ -499,6 +565,38 @@ func (q *Queries) PurchasesOf(ctx context.Context, db DBTX, orderIds []uuid.UUID
 	return items, nil
 }
 
+const returnedPointsOf = `-- name: ReturnedPointsOf :many
+SELECT order_id::uuid AS order_id, refund_id::uuid AS refund_id, points FROM accounts.point_entries
+WHERE order_id = ANY ($1::uuid[]) AND kind = 'return' AND refund_id IS NOT NULL
+`
+
+type ReturnedPointsOfRow struct {
+	OrderID  uuid.UUID
+	RefundID uuid.UUID
+	Points   int64
+}
+
+// What refunds of the orders brought back.
+func (q *Queries) ReturnedPointsOf(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([]ReturnedPointsOfRow, error) {
+	rows, err := db.Query(ctx, returnedPointsOf, orderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReturnedPointsOfRow{}
+	for rows.Next() {
+		var i ReturnedPointsOfRow
+		if err := rows.Scan(&i.OrderID, &i.RefundID, &i.Points); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setPointHoldStates = `-- name: SetPointHoldStates :exec
 UPDATE accounts.point_holds h SET state = s.state, updated_at = $1
 FROM (SELECT unnest($2::uuid[]) AS order_id, unnest($3::text[]) AS state) s
@@ -516,13 +614,70 @@ func (q *Queries) SetPointHoldStates(ctx context.Context, db DBTX, arg SetPointH
 	return err
 }
 
+const takeBackOf = `-- name: TakeBackOf :one
+SELECT refund_id, order_id, account_id, won, left_won, owed, taken, state, created_at, updated_at FROM accounts.point_take_backs WHERE refund_id = $1
+`
+
+func (q *Queries) TakeBackOf(ctx context.Context, db DBTX, refundID uuid.UUID) (AccountsPointTakeBack, error) {
+	row := db.QueryRow(ctx, takeBackOf, refundID)
+	var i AccountsPointTakeBack
+	err := row.Scan(
+		&i.RefundID,
+		&i.OrderID,
+		&i.AccountID,
+		&i.Won,
+		&i.LeftWon,
+		&i.Owed,
+		&i.Taken,
+		&i.State,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const takeBacksOf = `-- name: TakeBacksOf :many
+SELECT refund_id, order_id, account_id, won, left_won, owed, taken, state, created_at, updated_at FROM accounts.point_take_backs WHERE refund_id = ANY ($1::uuid[])
+`
+
+func (q *Queries) TakeBacksOf(ctx context.Context, db DBTX, refundIds []uuid.UUID) ([]AccountsPointTakeBack, error) {
+	rows, err := db.Query(ctx, takeBacksOf, refundIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AccountsPointTakeBack{}
+	for rows.Next() {
+		var i AccountsPointTakeBack
+		if err := rows.Scan(
+			&i.RefundID,
+			&i.OrderID,
+			&i.AccountID,
+			&i.Won,
+			&i.LeftWon,
+			&i.Owed,
+			&i.Taken,
+			&i.State,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const takePointSettlements = `-- name: TakePointSettlements :many
 WITH taken AS (
     DELETE FROM accounts.point_settlements
     WHERE id IN (SELECT s.id FROM accounts.point_settlements s ORDER BY s.id LIMIT $1 FOR UPDATE)
-    RETURNING id, order_id, account_id, action, won, at
+    RETURNING id, order_id, account_id, action, won, refund_id, at
 )
-SELECT order_id, account_id, action, won, at FROM taken ORDER BY id
+SELECT order_id, account_id, action, won, refund_id, at FROM taken ORDER BY id
 `
 
 type TakePointSettlementsRow struct {
@@ -530,6 +685,7 @@ type TakePointSettlementsRow struct {
 	AccountID uuid.UUID
 	Action    string
 	Won       int64
+	RefundID  *uuid.UUID
 	At        time.Time
 }
 
@@ -547,6 +703,7 @@ func (q *Queries) TakePointSettlements(ctx context.Context, db DBTX, rowLimit in
 			&i.AccountID,
 			&i.Action,
 			&i.Won,
+			&i.RefundID,
 			&i.At,
 		); err != nil {
 			return nil, err
@@ -586,4 +743,24 @@ func (q *Queries) TiersOf(ctx context.Context, db DBTX, ids []uuid.UUID) ([]Tier
 		return nil, err
 	}
 	return items, nil
+}
+
+const undoTakeBacks = `-- name: UndoTakeBacks :exec
+WITH undone AS (
+    UPDATE accounts.point_take_backs SET state = 'undone', updated_at = $1 WHERE refund_id = ANY ($2::uuid[])
+    RETURNING order_id, won
+)
+UPDATE accounts.purchases p SET returned_won = p.returned_won - u.won
+FROM (SELECT order_id, sum(won)::bigint AS won FROM undone GROUP BY order_id) u
+WHERE p.order_id = u.order_id
+`
+
+type UndoTakeBacksParams struct {
+	At        time.Time
+	RefundIds []uuid.UUID
+}
+
+func (q *Queries) UndoTakeBacks(ctx context.Context, db DBTX, arg UndoTakeBacksParams) error {
+	_, err := db.Exec(ctx, undoTakeBacks, arg.At, arg.RefundIds)
+	return err
 }

@@ -19,7 +19,7 @@ SELECT r.account_id, r.purchases AS last, coalesce(a.tier, '')::text AS tier, co
 FROM accounts.tier_reviews r
 LEFT JOIN accounts.accounts a ON a.id = r.account_id AND a.state <> 'closed'
 LEFT JOIN LATERAL (
-    SELECT sum(b.won) AS won, min(b.confirmed_at) AS oldest
+    SELECT sum(b.won - b.returned_won) AS won, min(b.confirmed_at) AS oldest
     FROM accounts.purchases b WHERE b.account_id = r.account_id AND b.confirmed_at > $1::timestamptz
 ) p ON true
 WHERE r.account_id = ANY ($2::uuid[])
@@ -39,7 +39,7 @@ type BoughtRow struct {
 	Oldest    time.Time
 }
 
-// What accounts bought since, and the first of it. last: how many purchases of the account there were when this was read.
+// What accounts bought since and kept, and the first of it. last: how often the account's purchases had changed when this was read.
 func (q *Queries) Bought(ctx context.Context, db DBTX, arg BoughtParams) ([]BoughtRow, error) {
 	rows, err := db.Query(ctx, bought, arg.Since, arg.AccountIds)
 	if err != nil {
@@ -169,7 +169,7 @@ type SetReviewsParams struct {
 	DueAt      []time.Time
 }
 
-// Of accounts that bought nothing since they were looked at.
+// Of accounts that bought nothing, and gave nothing back, since they were looked at.
 func (q *Queries) SetReviews(ctx context.Context, db DBTX, arg SetReviewsParams) error {
 	_, err := db.Exec(ctx, setReviews,
 		arg.Tiers,

@@ -42,6 +42,11 @@ func (c *Client) Hold(ctx context.Context, in accounts.HoldInput) (accounts.Poin
 	return rpc.Call[accounts.HoldInput, accounts.PointHold](ctx, c.rpc, module, "Hold", in)
 }
 
+// TakeBack implements [accounts.Points].
+func (c *Client) TakeBack(ctx context.Context, in accounts.TakeBackInput) (accounts.TakenBack, error) {
+	return rpc.Call[accounts.TakeBackInput, accounts.TakenBack](ctx, c.rpc, module, "TakeBack", in)
+}
+
 // Holds implements [accounts.Points].
 func (c *Client) Holds(ctx context.Context, in accounts.HoldsInput) (accounts.PointHolds, error) {
 	return rpc.Call[accounts.HoldsInput, accounts.PointHolds](ctx, c.rpc, module, "Holds", in)

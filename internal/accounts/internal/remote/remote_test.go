@@ -50,7 +50,7 @@ func TestSource(t *testing.T) {
 		require.NoError(t, err)
 		server := httptest.NewServer(s)
 		t.Cleanup(server.Close)
-		client, err := rpc.NewClient(server.URL, "")
+		client, err := rpc.NewClient(server.URL, "", nil)
 		require.NoError(t, err)
 		t.Cleanup(client.Close)
 		c = remote.NewClient(client)

@@ -24,6 +24,7 @@ func Service(s accounts.Service) []rpc.Method {
 func Points(s accounts.Points) []rpc.Method {
 	return []rpc.Method{
 		rpc.On(module, "Hold", s.Hold),
+		rpc.On(module, "TakeBack", s.TakeBack),
 		rpc.On(module, "Holds", s.Holds),
 		rpc.On(module, "OpenHolds", s.OpenHolds),
 	}

@@ -24,8 +24,10 @@ func NewAdmin(service *Service) *Admin { return &Admin{service: service} }
 // Routes implements [web.Routes].
 func (a *Admin) Routes(api *web.API) {
 	a.productRoutes(api)
+	a.bulkRoutes(api)
 	a.stockRoutes(api)
 	a.categoryRoutes(api)
+	a.imageRoutes(api)
 }
 
 func (a *Admin) productRoutes(api *web.API) {
@@ -92,7 +94,7 @@ type managedProductView struct {
 	PriceWon         int64                `json:"price_won" doc:"What it costs." example:"99000"`
 	Description      string               `json:"description" doc:"What there is to say about it."`
 	Tags             []string             `json:"tags" doc:"Words that it can be found by."`
-	ImageURL         string               `json:"image_url,omitempty" doc:"Its picture."`
+	ImageURL         string               `json:"image_url,omitempty" doc:"Its main picture."`
 	LimitPerCustomer int32                `json:"limit_per_customer" doc:"How many pieces one customer may buy; 0: as many as there are."`
 	Availability     catalog.Availability `json:"availability" enum:"in_stock,low,sold_out" doc:"How much of it shoppers are told there is." example:"in_stock"`
 	OnHand           int64                `json:"on_hand" doc:"Pieces in the house." example:"120"`
@@ -102,6 +104,7 @@ type managedProductView struct {
 	CreatedAt        time.Time            `json:"created_at" doc:"When it was made." example:"2026-01-01T00:00:00Z"`
 	UpdatedAt        time.Time            `json:"updated_at" doc:"When it changed last." example:"2026-01-01T00:00:00Z"`
 	PublishedAt      *time.Time           `json:"published_at" doc:"When it was published first; null: never."`
+	PublishAt        *time.Time           `json:"publish_at,omitempty" doc:"When a draft is shown to shoppers by itself; absent: when somebody publishes it."`
 }
 
 func viewOf(p ManagedProduct) managedProductView {
@@ -110,7 +113,7 @@ func viewOf(p ManagedProduct) managedProductView {
 		Color: p.Color, Size: p.Size, ListPriceWon: p.ListPriceWon, PriceWon: p.PriceWon, Description: p.Description, Tags: p.Tags,
 		ImageURL: p.ImageURL, LimitPerCustomer: p.LimitPerCustomer, Availability: availabilityOf(p.OnHand-p.Reserved, p.LowAt),
 		OnHand: p.OnHand, Reserved: p.Reserved, SalesCount: p.SalesCount, DocVersion: p.DocVersion,
-		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PublishedAt: p.PublishedAt,
+		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PublishedAt: p.PublishedAt, PublishAt: p.PublishAt,
 	}
 }
 
@@ -148,20 +151,24 @@ func (a *Admin) list(ctx context.Context, in *listAllInput) (*listAllOutput, err
 	return out, nil
 }
 
+// NewProduct is what a manager says of a product that is made.
+type NewProduct struct {
+	CategoryID       uuid.UUID  `json:"category_id" doc:"Where it stands in the tree of categories." example:"0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d"`
+	Name             string     `json:"name" minLength:"1" maxLength:"200" doc:"Its name." example:"나이키 에어 쿠션 러닝 운동화 블랙"`
+	NameEn           string     `json:"name_en,omitempty" maxLength:"200" doc:"Its name in English." example:"Nike Air Cushioned Running Sneakers Black"`
+	Brand            string     `json:"brand" minLength:"1" maxLength:"100" doc:"Its brand." example:"나이키"`
+	Color            string     `json:"color,omitempty" maxLength:"50" doc:"Its colour." example:"블랙"`
+	Size             string     `json:"size,omitempty" maxLength:"50" doc:"Its size." example:"270"`
+	ListPriceWon     int64      `json:"list_price_won" minimum:"1" maximum:"1000000000" doc:"What it costs without a discount; not less than price_won." example:"129000"`
+	PriceWon         int64      `json:"price_won" minimum:"1" maximum:"1000000000" doc:"What it costs." example:"99000"`
+	Description      string     `json:"description,omitempty" maxLength:"10000" doc:"What there is to say about it."`
+	Tags             []string   `json:"tags,omitempty" maxItems:"20" doc:"Words that it can be found by."`
+	LimitPerCustomer int32      `json:"limit_per_customer,omitempty" minimum:"0" maximum:"1000000" doc:"How many pieces one customer may buy; 0: as many as there are." example:"2"`
+	PublishAt        *time.Time `json:"publish_at,omitempty" doc:"When it is shown to shoppers by itself; left out: when somebody publishes it." example:"2026-01-02T03:00:00Z"`
+}
+
 type createProductInput struct {
-	Body struct {
-		CategoryID       uuid.UUID `json:"category_id" doc:"Where it stands in the tree of categories." example:"0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d"`
-		Name             string    `json:"name" minLength:"1" maxLength:"200" doc:"Its name." example:"나이키 에어 쿠션 러닝 운동화 블랙"`
-		NameEn           string    `json:"name_en,omitempty" maxLength:"200" doc:"Its name in English." example:"Nike Air Cushioned Running Sneakers Black"`
-		Brand            string    `json:"brand" minLength:"1" maxLength:"100" doc:"Its brand." example:"나이키"`
-		Color            string    `json:"color,omitempty" maxLength:"50" doc:"Its colour." example:"블랙"`
-		Size             string    `json:"size,omitempty" maxLength:"50" doc:"Its size." example:"270"`
-		ListPriceWon     int64     `json:"list_price_won" minimum:"1" maximum:"1000000000" doc:"What it costs without a discount; not less than price_won." example:"129000"`
-		PriceWon         int64     `json:"price_won" minimum:"1" maximum:"1000000000" doc:"What it costs." example:"99000"`
-		Description      string    `json:"description,omitempty" maxLength:"10000" doc:"What there is to say about it."`
-		Tags             []string  `json:"tags,omitempty" maxItems:"20" doc:"Words that it can be found by."`
-		LimitPerCustomer int32     `json:"limit_per_customer,omitempty" minimum:"0" maximum:"1000000" doc:"How many pieces one customer may buy; 0: as many as there are." example:"2"`
-	}
+	Body NewProduct
 }
 
 type createdProductOutput struct {
@@ -194,17 +201,18 @@ type editProductInput struct {
 	web.Precondition
 	ProductPath
 	Body struct {
-		CategoryID       *uuid.UUID `json:"category_id,omitempty" doc:"Where it stands in the tree of categories."`
-		Name             *string    `json:"name,omitempty" minLength:"1" maxLength:"200" doc:"Its name." example:"나이키 에어 쿠션 러닝 운동화 화이트"`
-		NameEn           *string    `json:"name_en,omitempty" maxLength:"200" doc:"Its name in English."`
-		Brand            *string    `json:"brand,omitempty" minLength:"1" maxLength:"100" doc:"Its brand."`
-		Color            *string    `json:"color,omitempty" maxLength:"50" doc:"Its colour."`
-		Size             *string    `json:"size,omitempty" maxLength:"50" doc:"Its size."`
-		ListPriceWon     *int64     `json:"list_price_won,omitempty" minimum:"1" maximum:"1000000000" doc:"What it costs without a discount." example:"129000"`
-		PriceWon         *int64     `json:"price_won,omitempty" minimum:"1" maximum:"1000000000" doc:"What it costs." example:"89000"`
-		Description      *string    `json:"description,omitempty" maxLength:"10000" doc:"What there is to say about it."`
-		Tags             *[]string  `json:"tags,omitempty" maxItems:"20" doc:"Words that it can be found by."`
-		LimitPerCustomer *int32     `json:"limit_per_customer,omitempty" minimum:"0" maximum:"1000000" doc:"How many pieces one customer may buy; 0: as many as there are."`
+		CategoryID       *uuid.UUID          `json:"category_id,omitempty" doc:"Where it stands in the tree of categories."`
+		Name             *string             `json:"name,omitempty" minLength:"1" maxLength:"200" doc:"Its name." example:"나이키 에어 쿠션 러닝 운동화 화이트"`
+		NameEn           *string             `json:"name_en,omitempty" maxLength:"200" doc:"Its name in English."`
+		Brand            *string             `json:"brand,omitempty" minLength:"1" maxLength:"100" doc:"Its brand."`
+		Color            *string             `json:"color,omitempty" maxLength:"50" doc:"Its colour."`
+		Size             *string             `json:"size,omitempty" maxLength:"50" doc:"Its size."`
+		ListPriceWon     *int64              `json:"list_price_won,omitempty" minimum:"1" maximum:"1000000000" doc:"What it costs without a discount." example:"129000"`
+		PriceWon         *int64              `json:"price_won,omitempty" minimum:"1" maximum:"1000000000" doc:"What it costs." example:"89000"`
+		Description      *string             `json:"description,omitempty" maxLength:"10000" doc:"What there is to say about it."`
+		Tags             *[]string           `json:"tags,omitempty" maxItems:"20" doc:"Words that it can be found by."`
+		LimitPerCustomer *int32              `json:"limit_per_customer,omitempty" minimum:"0" maximum:"1000000" doc:"How many pieces one customer may buy; 0: as many as there are."`
+		PublishAt        nullable[time.Time] `json:"publish_at,omitempty" doc:"When a draft is shown to shoppers by itself; null: when somebody publishes it."`
 	}
 }
 
@@ -227,6 +235,9 @@ func (a *Admin) edit(ctx context.Context, in *editProductInput) (*managedProduct
 		set(&f.Description, b.Description)
 		set(&f.Tags, b.Tags)
 		set(&f.LimitPerCustomer, b.LimitPerCustomer)
+		if b.PublishAt.given {
+			f.PublishAt = b.PublishAt.value
+		}
 	}))
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -132,36 +133,37 @@ func (a *Admin) getCategory(ctx context.Context, in *CategoryPath) (*categoryOut
 	return answerWithCategory(a.service.ManagedCategory(ctx, in.ID))
 }
 
-// parentChange is a parent that may be given, taken away with null, or left out.
-type parentChange struct {
+// nullable is a value that may be given, taken away with null, or left out.
+type nullable[T any] struct {
 	given bool
-	id    *uuid.UUID
+	value *T
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. It is not called for a field that is left out.
-func (p *parentChange) UnmarshalJSON(b []byte) error {
-	p.given = true
+func (n *nullable[T]) UnmarshalJSON(b []byte) error {
+	n.given = true
 	if bytes.Equal(b, []byte("null")) {
 		return nil
 	}
-	return json.Unmarshal(b, &p.id)
+	return json.Unmarshal(b, &n.value)
 }
 
 // Schema implements [huma.SchemaProvider].
-func (parentChange) Schema(huma.Registry) *huma.Schema {
-	length := 36 // the library would also read other forms
-	return &huma.Schema{Type: huma.TypeString, Format: "uuid", MinLength: &length, MaxLength: &length, Nullable: true}
+func (nullable[T]) Schema(r huma.Registry) *huma.Schema {
+	schema := *r.Schema(reflect.TypeFor[T](), true, "")
+	schema.Nullable = true
+	return &schema
 }
 
 type editCategoryInput struct {
 	web.Precondition
 	CategoryPath
 	Body struct {
-		ParentID parentChange `json:"parent_id,omitempty" doc:"The category above it; null: none."`
-		Slug     *string      `json:"slug,omitempty" minLength:"1" maxLength:"100" pattern:"^[a-z0-9]+(-[a-z0-9]+)*$" patternDescription:"small letters, digits and hyphens" doc:"Its name in addresses." example:"running-shoes"`
-		Name     *string      `json:"name,omitempty" minLength:"1" maxLength:"100" doc:"Its name." example:"러닝화"`
-		NameEn   *string      `json:"name_en,omitempty" maxLength:"100" doc:"Its name in English."`
-		Position *int32       `json:"position,omitempty" minimum:"0" maximum:"1000000" doc:"Where it stands among its siblings, the smallest first."`
+		ParentID nullable[uuid.UUID] `json:"parent_id,omitempty" doc:"The category above it; null: none."`
+		Slug     *string             `json:"slug,omitempty" minLength:"1" maxLength:"100" pattern:"^[a-z0-9]+(-[a-z0-9]+)*$" patternDescription:"small letters, digits and hyphens" doc:"Its name in addresses." example:"running-shoes"`
+		Name     *string             `json:"name,omitempty" minLength:"1" maxLength:"100" doc:"Its name." example:"러닝화"`
+		NameEn   *string             `json:"name_en,omitempty" maxLength:"100" doc:"Its name in English."`
+		Position *int32              `json:"position,omitempty" minimum:"0" maximum:"1000000" doc:"Where it stands among its siblings, the smallest first."`
 	}
 }
 
@@ -169,7 +171,7 @@ func (a *Admin) editCategory(ctx context.Context, in *editCategoryInput) (*categ
 	b := in.Body
 	return answerWithCategory(a.service.EditCategory(ctx, in.ID, in.IfMatch, func(f *CategoryFields) {
 		if b.ParentID.given {
-			f.ParentID = b.ParentID.id
+			f.ParentID = b.ParentID.value
 		}
 		set(&f.Slug, b.Slug)
 		set(&f.Name, b.Name)

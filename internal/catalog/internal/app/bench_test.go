@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/catalog/internal/memory"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
@@ -68,7 +70,7 @@ func benchmark(b *testing.B, do func(s *bench, ctx context.Context, product uuid
 					pool := durable(b)
 					service, err := app.NewService(app.Parts{
 						Pool: pool, Outbox: outbox.New("catalog", clock.System), Audit: audit.New("catalog", clock.System), Clock: clock.System,
-						Log: slog.New(slog.DiscardHandler), Flights: flights.limits,
+						Log: slog.New(slog.DiscardHandler), Trees: memory.NewTrees(clock.System, time.Second), Flights: flights.limits,
 					})
 					require.NoError(b, err)
 					s := &bench{service}

@@ -22,9 +22,13 @@ func Books(s *Service) []books.Invariant {
 		invariant("drops.closed", "a drop that is closed has nothing on hand but what orders hold of it", s.checkClosedDrops),
 		invariant("drops.shifts", "what a drop took of its product's stock, and gave back to it, stands in the ledgers of both", s.checkShifts),
 		invariant("holds.lines", "each line of a reservation belongs to one, and to a pool of its product; what is held, or was sold, has lines", s.checkLines),
-		invariant("holds.sold", "an order's sales stand in the ledger to the piece if it used what it held, and are put back once if it gave that up later", s.checkSold),
+		invariant("holds.sold", "an order's sales stand in the ledger to the piece if it used what it held, and are put back once if it gave that up later, or in parts if they came back", s.checkSold),
 		invariant("settlements.done", "what the events of orders ask of their holds is done within a minute", s.checkSettlements),
+		invariant("alerts.looked", "a product that may be had again, and that somebody waits for, is looked at within a minute", s.checkLooks),
+		invariant("alerts.told", "nobody waits for a product that can be had, unless a look at it is due", s.checkAlerts),
 		invariant("documents.published", "a product whose availability or sales changed has a new document within a minute", s.checkMarks),
+		invariant("images.thumbnails", "a picture that was added has its thumbnails, and is shown, within ten minutes", s.checkThumbnails),
+		invariant("images.told", "the pictures that a product shows are those that it has, in their order", s.checkImages),
 		invariant("documents.sales", "the sales that a product shows, with those on the way, are what the ledger says was sold since it opened", s.checkSales),
 	}
 }

@@ -92,7 +92,7 @@ func (s *Service) checkSold(ctx context.Context, from string) (found books.Findi
 				return fmt.Errorf("compare orders with the ledger: %w", err)
 			}
 			for _, w := range wrong {
-				m := books.Wrong(w.OrderID, "the hold of %d is %s; %d were sold and %d put back", w.Quantity, w.State, w.Sold, w.Restocked)
+				m := books.Wrong(w.OrderID, "the hold of %d is %s; %d were sold, %d put back and %d returned", w.Quantity, w.State, w.Sold, w.Restocked, w.Returned)
 				if !slices.Contains(found.Wrong, m) { // an order may be met in two places
 					found.Wrong = append(found.Wrong, m)
 				}

@@ -14,6 +14,7 @@ import (
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/app"
 	"github.com/sasapick/shop/internal/catalog/internal/seed"
+	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/platform/books"
 )
 
@@ -209,8 +210,11 @@ func TestBooks(t *testing.T) {
 		"OneIsSoldTooMuch":       {sql: `UPDATE catalog.stock_movements SET quantity = quantity - 1 WHERE order_id = @used AND pool_id = @product; UPDATE catalog.pools SET on_hand = on_hand - 1 WHERE id = @product; UPDATE catalog.products SET sales_count = sales_count + 1 WHERE id = @product`, want: map[string]string{"holds.sold": "used"}},
 		"SoldWhileHeld":          {sql: `UPDATE catalog.reservations SET state = 'held' WHERE order_id = @used; UPDATE catalog.pools SET reserved = reserved + 2`, want: map[string]string{"holds.sold": "used"}},
 		"NotPutBack":             {sql: `DELETE FROM catalog.stock_movements WHERE order_id = @returned AND kind = 'restock'; UPDATE catalog.pools SET on_hand = on_hand - 2; UPDATE catalog.products SET sales_count = sales_count + 2`, want: map[string]string{"holds.sold": "returned"}},
-		"PutBackTwice":           {sql: `DROP INDEX catalog.stock_movements_order_id_pool_id_kind_idx; INSERT INTO catalog.stock_movements SELECT @absent, pool_id, kind, quantity, reason, order_id, NULL, NULL, NULL, at FROM catalog.stock_movements WHERE order_id = @returned AND kind = 'restock' AND pool_id = @product; UPDATE catalog.pools SET on_hand = on_hand + 2 WHERE id = @product; UPDATE catalog.products SET opening_sales = opening_sales + 2 WHERE id = @product`, want: map[string]string{"holds.sold": "returned"}},
+		"PutBackTwice":           {sql: `DROP INDEX catalog.stock_movements_order_idx; INSERT INTO catalog.stock_movements SELECT @absent, pool_id, kind, quantity, reason, order_id, NULL, NULL, NULL, at FROM catalog.stock_movements WHERE order_id = @returned AND kind = 'restock' AND pool_id = @product; UPDATE catalog.pools SET on_hand = on_hand + 2 WHERE id = @product; UPDATE catalog.products SET opening_sales = opening_sales + 2 WHERE id = @product`, want: map[string]string{"holds.sold": "returned"}},
 		"PutBackByHalf":          {sql: `DELETE FROM catalog.stock_movements WHERE order_id = @returned AND pool_id = @product; UPDATE catalog.products SET updated_at = now()`, want: map[string]string{"holds.sold": "returned"}},
+		"ReturnedTooMuch":        {sql: `UPDATE catalog.stock_movements SET quantity = quantity + 2 WHERE order_id = @refunded AND kind = 'return' AND pool_id = @product; UPDATE catalog.pools SET on_hand = on_hand + 2 WHERE id = @product; UPDATE catalog.products SET opening_sales = opening_sales + 2 WHERE id = @product`, want: map[string]string{"holds.sold": "refunded"}},
+		"ReturnedByNobody":       {sql: `DELETE FROM catalog.stock_movements WHERE order_id = @refunded AND kind = 'return' AND pool_id = @product`, want: map[string]string{"stock.on_hand": "product", "documents.sales": "product"}},
+		"ReturnedAndPutBack":     {sql: `UPDATE catalog.reservations SET state = 'released' WHERE order_id = @refunded`, want: map[string]string{"holds.sold": "refunded"}},
 		"SoldWithoutAnOrder":     {sql: `INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, at) VALUES (@absent, @product, 'sell', -1, @absent, now()); UPDATE catalog.pools SET on_hand = on_hand - 1 WHERE id = @product; UPDATE catalog.products SET sales_count = sales_count + 1 WHERE id = @product`, want: map[string]string{"holds.sold": "absent"}},
 		"UsedLongAgoNotSold":     {sql: `UPDATE catalog.reservations SET state = 'used' WHERE order_id = @old; UPDATE catalog.pools SET reserved = reserved - 2`, want: map[string]string{"holds.sold": "old"}},
 		"AnEventIsNotSettled":    {sql: `INSERT INTO catalog.settlements (order_id, action, asked_at) VALUES (@used, 'release', now() - interval '61 seconds')`, want: map[string]string{"settlements.done": "used"}},
@@ -223,9 +227,9 @@ func TestBooks(t *testing.T) {
 
 			s := owned(t)
 			product, other := s.product(50), s.product(50)
-			put := func() (held, used, returned uuid.UUID) {
-				held, used, returned = orderID(), orderID(), orderID()
-				for _, order := range []uuid.UUID{held, used, returned} {
+			put := func() (used, returned, refunded uuid.UUID) {
+				used, returned, refunded = orderID(), orderID(), orderID()
+				for _, order := range []uuid.UUID{orderID(), used, returned, refunded} {
 					_, err := s.reserve(0, order, catalog.Line{ProductID: product, Quantity: 2}, catalog.Line{ProductID: other, Quantity: 2})
 					require.NoError(t, err)
 				}
@@ -235,7 +239,9 @@ func TestBooks(t *testing.T) {
 				require.NoError(t, err)
 				err = s.release(0, orderID()) // a tombstone
 				require.NoError(t, err)
-				return held, used, returned
+				s.use(refunded)
+				s.refund(0, refunded, uuid.New(), ordering.ReturnedLine{ProductID: product, Quantity: 1}, ordering.ReturnedLine{ProductID: other, Quantity: 2})
+				return used, returned, refunded
 			}
 			put()
 			require.NoError(t, s.service().PublishChanges(t.Context()))
@@ -243,14 +249,14 @@ func TestBooks(t *testing.T) {
 			wrong, from := s.looked(nil)
 			require.Empty(t, wrong)
 			s.move(product, "receive", 1)
-			_, used, returned := put()
+			used, returned, refunded := put()
 			wrong, _ = s.looked(from)
 			require.Empty(t, wrong)
 
 			var old uuid.UUID
 			err := s.pool.QueryRow(t.Context(), `SELECT order_id FROM catalog.reservations WHERE state = 'held' ORDER BY order_id LIMIT 1`).Scan(&old)
 			require.NoError(t, err)
-			ids := map[string]uuid.UUID{"product": product, "other": other, "used": used, "returned": returned, "absent": orderID(), "old": old}
+			ids := map[string]uuid.UUID{"product": product, "other": other, "used": used, "returned": returned, "refunded": refunded, "absent": orderID(), "old": old}
 			sql := c.sql
 			for name, id := range ids {
 				sql = strings.ReplaceAll(sql, "@"+name, "'"+id.String()+"'")

@@ -171,7 +171,7 @@ func (s *Service) changeTree(ctx context.Context, parent *uuid.UUID, change func
 		return catalog.ErrSlugTaken
 	}
 	if err == nil {
-		s.trees.Invalidate(struct{}{})
+		s.forgetTree(ctx)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -8,11 +9,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/maypok86/otter/v2"
 
 	"github.com/sasapick/shop/internal/catalog"
-	"github.com/sasapick/shop/internal/catalog/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/web"
@@ -32,7 +31,8 @@ type Product struct {
 	DiscountPercent  int64                `json:"discount_percent" doc:"How much less that is, rounded down." example:"23"`
 	Description      string               `json:"description" doc:"What there is to say about it."`
 	Tags             []string             `json:"tags" doc:"Words that it can be found by."`
-	ImageURL         string               `json:"image_url,omitempty" doc:"Its picture; absent where there is none."`
+	ImageURL         string               `json:"image_url,omitempty" doc:"Its picture, at most 640 pixels wide and high; with 160, 320 or 1280 for 640 in the address, another size. Absent where there is none."`
+	ImageURLs        []string             `json:"image_urls" doc:"All its pictures, the main one first."`
 	LimitPerCustomer int32                `json:"limit_per_customer" doc:"How many pieces one customer may buy; 0: as many as there are." example:"2"`
 	Availability     catalog.Availability `json:"availability" enum:"in_stock,low,sold_out" doc:"How much of it can be had." example:"in_stock"`
 	OnSale           bool                 `json:"on_sale" doc:"false: its sale is stopped for the moment." example:"true"`
@@ -40,13 +40,12 @@ type Product struct {
 	PublishedAt      *time.Time           `json:"published_at" doc:"When it was put up." example:"2026-01-02T03:00:00Z"`
 }
 
-func productOf(r db.ProductOfRow) Product {
+func productOf(d Document) Product {
 	return Product{
-		ID: r.ID, Name: r.Name, NameEn: r.NameEn, Brand: r.Brand, CategoryID: r.CategoryID, Color: r.Color, Size: r.Size,
-		ListPriceWon: r.ListPriceWon, PriceWon: r.PriceWon, DiscountPercent: discount(r.ListPriceWon, r.PriceWon),
-		Description: r.Description, Tags: r.Tags, ImageURL: deref(r.ImageUrl), LimitPerCustomer: r.LimitPerCustomer,
-		Availability: availabilityOf(r.OnHand-r.Reserved, r.LowAt), OnSale: !r.SaleStopped,
-		SalesCount: r.SalesCount, PublishedAt: r.PublishedAt,
+		ID: d.ID, Name: d.Name, NameEn: d.NameEn, Brand: d.Brand, CategoryID: d.CategoryID, Color: d.Color, Size: d.Size,
+		ListPriceWon: d.ListPriceWon, PriceWon: d.PriceWon, DiscountPercent: discount(d.ListPriceWon, d.PriceWon),
+		Description: d.Description, Tags: d.Tags, ImageURL: d.ImageURL, ImageURLs: d.ImageURLs, LimitPerCustomer: d.LimitPerCustomer,
+		Availability: d.Availability, OnSale: d.OnSale, SalesCount: d.SalesCount, PublishedAt: &d.PublishedAt,
 	}
 }
 
@@ -58,54 +57,61 @@ func discount(list, price int64) int64 {
 }
 
 // detail is a product's answer, encoded; absent is remembered too. The answer is a function of the document's version and of the
-// availability, and so is its ETag.
+// availability, and so is its ETag. One without an answer is only a version that must not be fallen behind.
 type detail struct {
 	absent       bool
 	body         web.Encoded[Product]
 	etag         string
 	kept         *web.Kept // both; nil: absent
 	version      int64
+	least        int64 // that the near store must have to be believed, if more: what was changed here is in that
 	availability catalog.Availability
-	seen         atomic.Int64 // when the database was last asked whether it still holds: milliseconds since the epoch
+	seen         atomic.Int64 // when the store was last asked whether it still holds: milliseconds since the epoch
+	looking      atomic.Bool  // whether somebody asks the store, while it is shown
 }
 
-// fresh says no as well where the clock was set back: what was seen in the future may be old.
-func (d *detail) fresh(now time.Time) bool {
-	age := now.UnixMilli() - d.seen.Load()
-	return 0 <= age && age < freshness.Milliseconds()
+// fresh says that it may be shown. Where the clock was set back it says no as well: what was seen in the future may be old.
+func (d *detail) fresh(now time.Time) bool { return d.within(freshness, now) }
+
+// young says that it need not be looked at. Any earlier the looks would cost those who wait more than they spare them.
+func (d *detail) young(now time.Time) bool { return d.within(freshness*4/5, now) }
+
+func (d *detail) within(age time.Duration, now time.Time) bool {
+	is := now.UnixMilli() - d.seen.Load()
+	return 0 <= is && is < age.Milliseconds()
 }
 
-func (d *detail) stillHolds(r db.StandingsOfRow) bool {
-	if d.absent || r.State != StatePublished {
-		return d.absent && r.State != StatePublished
+func (d *detail) stillHolds(s Standing) bool {
+	if d.absent || !s.Visible {
+		return d.absent && !s.Visible
 	}
-	return d.version == r.DocVersion && d.availability == availabilityOf(r.Available, r.LowAt)
+	return d.version == s.Version && d.availability == s.Availability
 }
 
 const (
-	maxDetails     = 64 << 20 // bytes that this process keeps
+	maxDetails     = 64 << 20 // bytes that this process keeps, unless told otherwise
 	overheadOfOne  = 512
 	detailsFlights = 1 // two are half as large, and cost the database more
 )
 
 // details are the answers that this process has encoded. They are kept for as long as there is room, and shown for as long as they are
-// fresh: then the database is asked whether they still hold, for all that are asked for at that moment at once.
+// fresh: then the store is asked whether they still hold, for all that are asked for at that moment at once. What is asked for often is
+// looked at before it is too old, so that nobody waits for that. A product never goes back to an older version while it is kept.
 type details struct {
-	sql    *db.Queries
-	pool   *pgxpool.Pool
-	clock  clock.Clock
-	cache  *otter.Cache[uuid.UUID, *detail]
-	checks *batch.Group[uuid.UUID, *detail]
+	sources *sources
+	clock   clock.Clock
+	cache   *otter.Cache[uuid.UUID, *detail]
+	checks  *batch.Group[uuid.UUID, *detail]
 
 	mu      sync.Mutex
-	changes uint64 // that were made in this process: what was read before one is not kept after it
+	changes uint64 // that were made in this process: what was read before one is not kept after it, but for its version
 }
 
-func newDetails(pool *pgxpool.Pool, c clock.Clock) *details {
+func newDetails(from *sources, c clock.Clock, most uint64) *details {
 	d := &details{
-		sql: db.New(), pool: pool, clock: c,
+		sources: from, clock: c,
 		cache: otter.Must(&otter.Options[uuid.UUID, *detail]{
-			MaximumWeight: maxDetails,
+			MaximumWeight: cmp.Or(most, maxDetails),
 			Weigher:       func(_ uuid.UUID, d *detail) uint32 { return uint32(len(d.body.Bytes())) + overheadOfOne },
 		}),
 	}
@@ -119,30 +125,71 @@ func (d *details) Close() {
 	d.cache.StopAllGoroutines()
 }
 
-// Invalidate forgets a product that was changed here, so that whoever changed it sees the change.
-func (d *details) Invalidate(id uuid.UUID) {
+// Invalidate forgets the answer of a product that was changed here, and not which version the change is in, so that whoever made it sees
+// it, however far the store is. Where the document did not change that is 0.
+func (d *details) Invalidate(id uuid.UUID, version int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.changes++
-	d.cache.Invalidate(id)
+	known, _ := d.cache.GetIfPresent(id)
+	d.cache.Set(id, &detail{least: max(version, known.needs())})
+}
+
+// Moved is Invalidate of a product whose stock was moved here. That is in the next version of its document, which is given to it by the
+// clock: the store may have the one of now with another availability.
+func (d *details) Moved(ctx context.Context, id uuid.UUID) {
+	var next int64
+	if d.sources.near != nil {
+		standings, err := d.sources.truth.Standings(ctx, []uuid.UUID{id})
+		if err == nil { // else they see it when others do
+			next = standings[id].Version + 1
+		}
+	}
+	d.Invalidate(id, next)
+}
+
+// needs is the least version that the near store must have.
+func (d *detail) needs() int64 {
+	if d == nil {
+		return 0
+	}
+	return max(d.version, d.least)
 }
 
 // ready returns what can be sent at once; nil: there is nothing, or it is too old.
 func (d *details) ready(id uuid.UUID) *web.Kept {
-	if known, ok := d.cache.GetIfPresent(id); ok && known.fresh(d.clock()) {
+	if known := d.kept(id); known != nil {
 		return known.kept
 	}
 	return nil
 }
 
 func (d *details) of(ctx context.Context, id uuid.UUID) (*detail, error) {
-	if known, ok := d.cache.GetIfPresent(id); ok && known.fresh(d.clock()) {
+	if known := d.kept(id); known != nil {
 		return known, nil
 	}
-	return d.checks.Do(ctx, shardOf(id), id)
+	return d.checks.Do(ctx, batch.KeyOf(id), id)
 }
 
-// fly answers those who asked for what is not fresh. What has not changed is only looked at; the rest is read and encoded.
+// kept returns what may be shown, or nil. Who comes to it first when it is no longer young has it looked at.
+func (d *details) kept(id uuid.UUID) *detail {
+	known, ok := d.cache.GetIfPresent(id)
+	now := d.clock()
+	if !ok || !known.fresh(now) {
+		return nil
+	}
+	if !known.young(now) && !known.looking.Swap(true) {
+		go func() {
+			defer known.looking.Store(false)
+			ctx, cancel := context.WithTimeout(context.Background(), freshness)
+			defer cancel()
+			_, _ = d.checks.Do(ctx, batch.KeyOf(id), id) // what fails now is met by who finds it too old
+		}()
+	}
+	return known
+}
+
+// fly answers those who asked for what is not young. What has not changed is only looked at; the rest is read and encoded.
 func (d *details) fly(ctx context.Context, asked []uuid.UUID) ([]batch.Result[*detail], error) {
 	d.mu.Lock()
 	changes := d.changes
@@ -156,7 +203,7 @@ func (d *details) fly(ctx context.Context, asked []uuid.UUID) ([]batch.Result[*d
 		}
 		cached, ok := d.cache.GetIfPresent(id)
 		switch {
-		case ok && !cached.fresh(at):
+		case ok && !cached.young(at):
 			known = append(known, id)
 		case !ok:
 			unknown = append(unknown, id)
@@ -182,16 +229,12 @@ func (d *details) look(ctx context.Context, ids []uuid.UUID, known map[uuid.UUID
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := d.sql.StandingsOf(ctx, d.pool, ids)
+	standings, err := d.sources.standings(ctx, leastOf(ids, known))
 	if err != nil {
 		return nil, fmt.Errorf("look at products: %w", err)
 	}
-	standing := make(map[uuid.UUID]db.StandingsOfRow, len(rows))
-	for _, r := range rows {
-		standing[r.ID] = r
-	}
 	for _, id := range ids {
-		if k := known[id]; k.stillHolds(standing[id]) { // no row: no state
+		if k := known[id]; k.stillHolds(standings[id]) { // none: not visible
 			k.seen.Store(at.UnixMilli())
 		} else {
 			changed = append(changed, id)
@@ -200,22 +243,22 @@ func (d *details) look(ctx context.Context, ids []uuid.UUID, known map[uuid.UUID
 	return changed, nil
 }
 
-// read reads products, and keeps what it encoded of them unless something was changed here meanwhile.
+// read reads products, and keeps what it encoded of them unless something was changed here meanwhile: then it keeps the versions that it
+// shows now, and does not go back to older ones.
 func (d *details) read(ctx context.Context, ids []uuid.UUID, found map[uuid.UUID]*detail, at time.Time, changes uint64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	rows, err := d.sql.ProductsOf(ctx, d.pool, ids)
+	documents, err := d.sources.documents(ctx, leastOf(ids, found))
 	if err != nil {
 		return fmt.Errorf("read products: %w", err)
 	}
 	for _, id := range ids {
-		found[id] = &detail{absent: true}
-	}
-	for _, row := range rows {
-		if found[row.ID], err = detailOf(db.ProductOfRow(row)); err != nil {
+		least := found[id].needs()
+		if found[id], err = detailOf(documents[id]); err != nil {
 			return err
 		}
+		found[id].least = least
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -223,28 +266,40 @@ func (d *details) read(ctx context.Context, ids []uuid.UUID, found map[uuid.UUID
 		found[id].seen.Store(at.UnixMilli())
 		if d.changes == changes {
 			d.cache.Set(id, found[id])
+			continue
 		}
+		known, _ := d.cache.GetIfPresent(id)
+		d.cache.Set(id, &detail{least: max(known.needs(), found[id].needs())})
 	}
 	return nil
 }
 
-func detailOf(row db.ProductOfRow) (*detail, error) {
-	if row.State != StatePublished {
-		return &detail{absent: true}, nil
+// leastOf says which version of each product the near store must have.
+func leastOf(ids []uuid.UUID, known map[uuid.UUID]*detail) map[uuid.UUID]int64 {
+	least := make(map[uuid.UUID]int64, len(ids))
+	for _, id := range ids {
+		least[id] = known[id].needs()
 	}
-	p := productOf(row)
-	body, err := web.Encode(p)
+	return least
+}
+
+// detailOf encodes a document; one that is not visible, or that there is not, is absent.
+func detailOf(document Document) (*detail, error) {
+	if !document.Visible {
+		return &detail{absent: true, version: document.Version}, nil
+	}
+	body, err := web.Encode(productOf(document))
 	if err != nil {
 		return nil, fmt.Errorf("encode product: %w", err)
 	}
-	etag := web.ETag(row.ID, row.DocVersion, p.Availability)
+	etag := web.ETag(document.ID, document.Version, document.Availability)
 	return &detail{
-		body: body, etag: etag, kept: web.Keep(body, etag, cacheControl), version: row.DocVersion, availability: p.Availability,
+		body: body, etag: etag, kept: web.Keep(body, etag, cacheControl), version: document.Version, availability: document.Availability,
 	}, nil
 }
 
-// Detail returns a product as shoppers see it, encoded, at most a second old. However many ask for it at once, the database
-// is asked once.
+// Detail returns a product as shoppers see it, encoded, at most a second older than the store has it. However many ask for it
+// at once, the store is asked once.
 func (s *Service) Detail(ctx context.Context, id uuid.UUID) (body web.Encoded[Product], etag string, err error) {
 	d, err := s.details.of(ctx, id)
 	if err != nil {

@@ -135,7 +135,7 @@ func (s *Service) changeDrop(ctx context.Context, drop, product uuid.UUID, chang
 	}
 	dropCommitted.Hit()
 	s.noteAll(map[uuid.UUID]db.Pool{drop: after.pool, product: after.general}, after.turn)
-	s.details.Invalidate(product)
+	s.details.Moved(ctx, product)
 	return after.told(), nil
 }
 

@@ -1,12 +1,9 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/platform/batch"
@@ -34,37 +31,10 @@ func flightsWithin(l batch.Limits) flights {
 	}
 }
 
-// connections returns a pool with a connection for each flight, but no more than the module's own pool has.
-//
-// Their statements look rows up by their keys, some by one and some by hundreds, and must never be planned anew for each number,
-// nor, while a table is young, with a scan of it: it grows faster than its statistics. So they are planned once, with the indexes.
-func (f flights) connections(pool *pgxpool.Pool) (*pgxpool.Pool, error) {
-	config := pool.Config()
-	config.MaxConns = min(config.MaxConns, int32(f.reserve.Shards+f.offers.Shards+settleJobs))
-	config.MinConns, config.MinIdleConns = 0, 0
-	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	config.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
-	own, err := pgxpool.NewWithConfig(context.Background(), config)
-	if err != nil {
-		return nil, fmt.Errorf("open connections for flights: %w", err)
-	}
-	return own, nil
-}
-
 // busy says a full queue in the module's own words.
 func busy(err error) error {
 	if errors.Is(err, batch.ErrBusy) {
 		return fmt.Errorf("%w: %w", catalog.ErrBusy.WithRetryAfter(time.Second), err)
 	}
 	return err
-}
-
-// giveBack returns a connection to the pool, out of any transaction.
-func giveBack(ctx context.Context, conn *pgxpool.Conn) {
-	if !conn.Conn().IsClosed() && conn.Conn().PgConn().TxStatus() != 'I' {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_, _ = conn.Exec(ctx, "rollback") // one that fails leaves a connection which the pool closes
-	}
-	conn.Release()
 }

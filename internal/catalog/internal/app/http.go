@@ -51,6 +51,8 @@ func (h *HTTP) Routes(api *web.API) {
 		Problems:    []*fault.Error{catalog.ErrNoProduct},
 		Ready:       h.readyProduct,
 	}, h.product)
+	h.alertRoutes(api)
+	web.Handle(api, http.MethodGet, "/media/{file}", http.HandlerFunc(h.media))
 }
 
 type categoriesOutput struct {
@@ -128,7 +130,7 @@ type productItem struct {
 	PriceWon        int64                `json:"price_won" doc:"What it costs." example:"99000"`
 	DiscountPercent int64                `json:"discount_percent" doc:"How much less that is, rounded down." example:"23"`
 	Tags            []string             `json:"tags" doc:"Words that it can be found by."`
-	ImageURL        string               `json:"image_url,omitempty" doc:"Its picture; absent where there is none."`
+	ImageURL        string               `json:"image_url,omitempty" doc:"Its picture, at most 640 pixels wide and high; with 160, 320 or 1280 for 640 in the address, another size. Absent where there is none."`
 	Availability    catalog.Availability `json:"availability" enum:"in_stock,low,sold_out" doc:"How much of it can be had." example:"in_stock"`
 	OnSale          bool                 `json:"on_sale" doc:"false: its sale is stopped for the moment." example:"true"`
 	SalesCount      int64                `json:"sales_count" doc:"How many pieces were sold." example:"1204"`

@@ -28,7 +28,11 @@ type site struct {
 
 func serve(t testing.TB) site {
 	t.Helper()
-	s := setup(t)
+	return served(t, setup(t))
+}
+
+func served(t testing.TB, s *shop) site {
+	t.Helper()
 	tokens := webtest.Tokens{
 		"shopper": {AccountID: uuid.New(), Role: auth.Shopper},
 		"manager": {AccountID: uuid.New(), Role: auth.Manager},

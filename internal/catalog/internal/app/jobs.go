@@ -25,11 +25,13 @@ const maxMarks = 5000
 
 // Jobs are what the catalog does by the clock.
 func Jobs(s *Service) []jobs.Job {
-	return []jobs.Job{
+	return append([]jobs.Job{
 		{Name: "catalog.settle", Every: 100 * time.Millisecond, Run: s.Settle},
 		// At most once a second a product, however fast it sells.
 		{Name: "catalog.publish_changes", Every: time.Second, Run: s.PublishChanges},
-	}
+		{Name: "catalog.publish_due", Every: 500 * time.Millisecond, Run: s.PublishDue},
+		{Name: "catalog.tell_restocks", Every: time.Second, Run: s.TellRestocks},
+	}, imageJobs(s)...)
 }
 
 // PublishChanges gives the products that sold, or whose availability changed, a new version of their document.
@@ -51,6 +53,9 @@ func (s *Service) PublishChanges(ctx context.Context) error {
 			touched, err := s.sql.TouchProducts(ctx, tx, touch)
 			if err != nil {
 				return fmt.Errorf("touch products: %w", err)
+			}
+			if err := s.sql.LookForRestocks(ctx, tx, touch.ProductIds); err != nil {
+				return fmt.Errorf("look for restocks: %w", err)
 			}
 			events := make([]outbox.Event, len(touched))
 			for i, p := range touched {

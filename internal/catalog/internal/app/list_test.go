@@ -5,10 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -18,6 +23,7 @@ import (
 	"github.com/sasapick/shop/internal/catalog/internal/app"
 	"github.com/sasapick/shop/internal/catalog/internal/memory"
 	"github.com/sasapick/shop/internal/catalog/internal/seed"
+	"github.com/sasapick/shop/internal/platform/web"
 	"github.com/sasapick/shop/internal/platform/webtest"
 )
 
@@ -80,6 +86,7 @@ func TestList(t *testing.T) {
 		require.Equal(t, total("?q=nike+sneakers"), total("?q="+url.QueryEscape("나이키운동화")))
 	})
 
+	// original 53: a page could be of any size, and a price without the other end was no filter.
 	t.Run("BadFilters", func(t *testing.T) {
 		for _, query := range []string{
 			"?category=nothing", "?category=" + uuid.NewString(), "?sort=best", "?min_price=-1", "?min_price=ten", "?min_price=2&max_price=1",
@@ -90,6 +97,7 @@ func TestList(t *testing.T) {
 		}
 	})
 
+	// original 53: the first two pages were the same, and no list said how much there is.
 	t.Run("PagesOfEverySort", func(t *testing.T) {
 		for _, sort := range []string{"relevance", "newest", "price_asc", "price_desc", "sales"} {
 			seen := map[string]bool{}
@@ -148,6 +156,54 @@ func TestList(t *testing.T) {
 			broken := string(raw[:len(`{"f":"0123456789abcdef","v":`)]) + values + `,"i":"` + uuid.NewString() + `"}`
 			require.Equal(t, http.StatusUnprocessableEntity, s.get("/v1/products?limit=1&cursor="+base64.RawURLEncoding.EncodeToString([]byte(broken))).Status, values)
 		}
+	})
+}
+
+func FuzzList(f *testing.F) {
+	s := serve(f)
+	require.NoError(f, seed.Fill(f.Context(), s.pool, 300, nil))
+	s.sync()
+	fuzzLists(f, s)
+}
+
+// fuzzLists asks for lists by any query, and for pages of them after any position: each is a page or a fault of the client's.
+func fuzzLists(f *testing.F, s site) {
+	for _, query := range []string{
+		"", "q=%EB%82%98%EC%9D%B4%ED%82%A4&sort=relevance", "q=nike+OR+%22x%22~2&brand=*", "category=shoes&in_stock=true&sort=sales&limit=1", "sort=price_asc&min_price=1&max_price=9",
+		"q=%00", "q=%", "limit=101", "min_price=-9223372036854775809", "brand=a&brand=b&color=%F0%9F%91%9F&size=270&tag=", "sort=newest&limit=2", "suggest?q=%E3%84%B4",
+	} {
+		f.Add(query, int64(0), int64(0), "0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d")
+		f.Add(query, int64(math.MaxInt64), int64(math.MinInt64), "")
+	}
+	ask := func(t *testing.T, path string) (cursor string) {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/products"+path, nil))
+		require.Less(t, w.Code, 500, "%s: %s", path, w.Body)
+		require.Less(t, w.Body.Len(), 1<<20)
+		var page struct {
+			NextCursor string `json:"next_cursor"`
+		}
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &page))
+		return page.NextCursor
+	}
+	f.Fuzz(func(t *testing.T, query string, a, b int64, id string) {
+		if !utf8.ValidString(query) || strings.ContainsFunc(query, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }) {
+			t.Skip("no client can send it")
+		}
+		if suggest, ok := strings.CutPrefix(query, "suggest?"); ok {
+			ask(t, "/suggest?"+suggest)
+			return
+		}
+		cursor, err := base64.RawURLEncoding.DecodeString(ask(t, "?"+query))
+		if err != nil || len(cursor) == 0 {
+			return
+		}
+		var at map[string]any
+		require.NoError(t, json.Unmarshal(cursor, &at))
+		at["v"], at["i"] = []int64{a, b}, id
+		forged, err := json.Marshal(at)
+		require.NoError(t, err)
+		ask(t, "?"+query+"&cursor="+base64.RawURLEncoding.EncodeToString(forged))
 	})
 }
 
@@ -229,6 +285,62 @@ func TestFeed(t *testing.T) {
 			require.True(t, seen[id], "what did not change is there")
 		}
 	})
+}
+
+// What sells, and what is left of it, stands in the lists of another process within two seconds: the job that gives documents a new
+// version, and that process's own look at them, come often enough.
+func TestListsOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+
+	s := setup(t)
+	index := memory.New()
+	feed := app.NewFeed(s.pool, index, s.parts.Log)
+	other := s.instance(func(p *app.Parts) { p.Index = app.NewGate(index, feed) })
+	first, second := s.product(50), s.product(50)
+	listed := func(f app.Filter) (list []app.Summary) {
+		t.Helper()
+		require.NoError(t, s.service().PublishChanges(t.Context()))
+		require.NoError(t, feed.Sync(t.Context()))
+		f.Sort = app.BySales
+		found, err := other.List(t.Context(), f, web.PageQuery{Limit: 10})
+		require.NoError(t, err)
+		return found.Items
+	}
+	sell := func(product uuid.UUID, quantity int64) uuid.UUID {
+		t.Helper()
+		order := uuid.New()
+		_, err := s.reserve(0, order, catalog.Line{ProductID: product, Quantity: quantity})
+		require.NoError(t, err)
+		s.use(order)
+		return order
+	}
+	require.Len(t, listed(app.Filter{InStock: true}), 2)
+
+	sell(first, 3)
+	most := sell(second, 5)
+	list := listed(app.Filter{})
+	require.Equal(t, []uuid.UUID{second, first}, []uuid.UUID{list[0].ID, list[1].ID})
+	require.Equal(t, []int64{5, 3}, []int64{list[0].SalesCount, list[1].SalesCount})
+	require.NoError(t, s.release(0, most))
+	list = listed(app.Filter{})
+	require.Equal(t, []uuid.UUID{first, second}, []uuid.UUID{list[0].ID, list[1].ID}, "what was given back is not sold")
+
+	sell(first, 40)
+	require.Equal(t, catalog.Low, listed(app.Filter{})[0].Availability)
+	_, err := s.reserve(0, uuid.New(), catalog.Line{ProductID: first, Quantity: 7})
+	require.NoError(t, err)
+	require.Equal(t, catalog.SoldOut, listed(app.Filter{})[0].Availability)
+	require.Len(t, listed(app.Filter{InStock: true}), 1)
+	s.sound()
+
+	every := app.FeedEvery
+	for _, j := range app.Jobs(s.service()) {
+		if j.Name == "catalog.publish_changes" {
+			every += j.Every
+		}
+	}
+	require.Greater(t, every, app.FeedEvery)
+	require.LessOrEqual(t, every, 2*time.Second)
 }
 
 func TestSeed(t *testing.T) {

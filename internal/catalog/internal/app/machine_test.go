@@ -15,6 +15,7 @@ import (
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/platform/idempotency"
 )
 
@@ -36,6 +37,7 @@ func TestStockMachine(t *testing.T) {
 			"release": m.release,
 			"end":     m.end,
 			"paid":    m.paid,
+			"return":  m.giveBack,
 			"move":    m.move,
 			"again":   m.moveAgain,
 			"publish": m.publish,
@@ -52,6 +54,23 @@ func TestStockMachine(t *testing.T) {
 type modelOrder struct {
 	state catalog.HoldState
 	lines map[uuid.UUID]int64 // by pool
+
+	refunds [2]uuid.UUID
+	back    map[[2]uuid.UUID]int64 // by refund and pool
+}
+
+// returned is how many pieces of a pool came back.
+func (o *modelOrder) returned(pool uuid.UUID) (n int64) {
+	for at, quantity := range o.back {
+		if at[1] == pool {
+			n += quantity
+		}
+	}
+	return n
+}
+
+func newOrder(lines map[uuid.UUID]int64) *modelOrder {
+	return &modelOrder{state: catalog.Held, lines: lines, refunds: [2]uuid.UUID{uuid.New(), uuid.New()}, back: map[[2]uuid.UUID]int64{}}
 }
 
 // machine is a few products and orders, and a drop of the first product, as they should be.
@@ -104,7 +123,7 @@ func (m *machine) reserve(rt *rapid.T) {
 			}
 		}
 		if want == nil {
-			o = &modelOrder{state: catalog.Held, lines: sum}
+			o = newOrder(sum)
 			m.orders[id] = o
 			for p, q := range sum {
 				m.stock[p].reserved += q
@@ -143,7 +162,7 @@ func (m *machine) reserveDrop(rt *rapid.T) {
 	case m.stock[m.id].onHand-m.stock[m.id].reserved < line.Quantity:
 		want = catalog.ErrOutOfStock
 	default:
-		o = &modelOrder{state: catalog.Held, lines: map[uuid.UUID]int64{m.id: line.Quantity}}
+		o = newOrder(map[uuid.UUID]int64{m.id: line.Quantity})
 		m.orders[id] = o
 		m.stock[m.id].reserved += line.Quantity
 	}
@@ -237,8 +256,53 @@ func (m *machine) sell(pool uuid.UUID, quantity int64) {
 	}
 }
 
+// shipped tells whether something of the order came back, so that it has ended already.
+func (m *machine) shipped(id uuid.UUID) bool {
+	return m.orders[id] != nil && len(m.orders[id].back) > 0
+}
+
+func (m *machine) giveBack(rt *rapid.T) {
+	id := m.order(rt)
+	o := m.orders[id]
+	if o == nil {
+		if err := m.s.hearRefund(id, uuid.New(), ordering.ReturnedLine{ProductID: m.products[0], Quantity: 1}); !errors.Is(err, catalog.ErrNoReservation) {
+			rt.Fatalf("refunded without a hold: %v", err)
+		}
+		return
+	}
+	refund, back := o.refunds[rapid.IntRange(0, 1).Draw(rt, "refund")], map[uuid.UUID]int64{}
+	var lines []ordering.ReturnedLine
+	for range rapid.IntRange(1, 2).Draw(rt, "lines") {
+		l := ordering.ReturnedLine{ProductID: rapid.SampledFrom(m.products).Draw(rt, "product"), Quantity: rapid.Int64Range(1, 3).Draw(rt, "quantity")}
+		lines, back[l.ProductID] = append(lines, l), back[l.ProductID]+l.Quantity
+	}
+	for range rapid.IntRange(1, 2).Draw(rt, "times") {
+		if err := m.s.hearRefund(id, refund, lines...); err != nil {
+			rt.Fatalf("hear a refund: %v", err)
+		}
+		if rapid.Bool().Draw(rt, "settle") {
+			require.NoError(rt, m.s.service().Settle(m.s.t.Context()))
+		}
+	}
+	require.NoError(rt, m.s.service().Settle(m.s.t.Context()))
+	for pool, bought := range o.lines {
+		at, quantity := [2]uuid.UUID{refund, pool}, back[m.product(pool)]
+		if o.state != catalog.Used || quantity == 0 || o.back[at] > 0 || o.returned(pool)+quantity > bought {
+			continue
+		}
+		o.back[at] = quantity
+		m.sell(pool, -quantity)
+		if pool == m.id && m.closed {
+			m.shift(-quantity)
+		}
+	}
+}
+
 func (m *machine) release(rt *rapid.T) {
 	id := m.order(rt)
+	if m.shipped(id) {
+		return
+	}
 	for range rapid.IntRange(1, 2).Draw(rt, "times") {
 		if err := m.s.release(rapid.IntRange(0, 1).Draw(rt, "instance"), id); err != nil {
 			rt.Fatalf("release: %v", err)
@@ -249,6 +313,9 @@ func (m *machine) release(rt *rapid.T) {
 
 func (m *machine) end(rt *rapid.T) {
 	id := m.order(rt)
+	if m.shipped(id) {
+		return
+	}
 	m.settle(rt, rapid.SampledFrom([]string{expired, rejected, canceled}).Draw(rt, "event"), id)
 	m.ended(id)
 }

@@ -45,10 +45,11 @@ type MoveInput struct {
 type Movement struct {
 	ID        uuid.UUID  `json:"id" doc:"The movement's id." example:"0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d"`
 	ProductID uuid.UUID  `json:"product_id" doc:"Whose stock moved." example:"0198b1f2-7d5e-7c3a-9a51-5e3c7a1b2c3d"`
-	Kind      string     `json:"kind" enum:"receive,adjust,damage,sell,restock,set_aside,set_back" doc:"Why it moved." example:"receive"`
+	Kind      string     `json:"kind" enum:"receive,adjust,damage,sell,restock,return,set_aside,set_back" doc:"Why it moved; restock: its order was given up before it was shipped." example:"receive"`
 	Quantity  int64      `json:"quantity" doc:"How many pieces came, or went if negative." example:"100"`
 	Reason    string     `json:"reason" doc:"What the admin had to say." example:"delivery 2026-0042"`
-	OrderID   *uuid.UUID `json:"order_id,omitempty" doc:"The order that was paid or given up."`
+	OrderID   *uuid.UUID `json:"order_id,omitempty" doc:"The order that was paid, or given up, or came back."`
+	RefundID  *uuid.UUID `json:"refund_id,omitempty" doc:"The refund of the order that the pieces came back with."`
 	DropID    *uuid.UUID `json:"drop_id,omitempty" doc:"The drop that the pieces were set aside for, or came back from."`
 	ActorID   *uuid.UUID `json:"actor_id,omitempty" doc:"The admin."`
 	At        time.Time  `json:"at" doc:"When." example:"2026-01-02T03:00:00Z"`
@@ -56,7 +57,7 @@ type Movement struct {
 
 func movementOf(product uuid.UUID, m db.CatalogStockMovement) Movement {
 	return Movement{
-		ID: m.ID, ProductID: product, Kind: m.Kind, Quantity: m.Quantity, Reason: m.Reason, OrderID: m.OrderID, DropID: m.DropID, ActorID: m.ActorID, At: m.At,
+		ID: m.ID, ProductID: product, Kind: m.Kind, Quantity: m.Quantity, Reason: m.Reason, OrderID: m.OrderID, RefundID: m.RefundID, DropID: m.DropID, ActorID: m.ActorID, At: m.At,
 	}
 }
 
@@ -112,7 +113,7 @@ func (s *Service) Move(ctx context.Context, in MoveInput) (m Movement, replayed 
 	if err == nil && !replayed {
 		movementCommitted.Hit()
 		s.scarce.note(in.ProductID, after.OnHand-after.Reserved, after.LowAt, turn)
-		s.details.Invalidate(in.ProductID)
+		s.details.Moved(ctx, in.ProductID)
 	}
 	return m, replayed, err
 }

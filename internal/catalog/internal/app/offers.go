@@ -25,7 +25,7 @@ func (s *Service) Offers(ctx context.Context, in catalog.OffersInput) (catalog.O
 	if len(in.ProductIDs) == 0 {
 		return offers, nil
 	}
-	found, err := s.offers.Do(ctx, shardOf(in.ProductIDs[0]), in.ProductIDs)
+	found, err := s.offers.Do(ctx, batch.KeyOf(in.ProductIDs[0]), in.ProductIDs)
 	if err != nil {
 		return catalog.Offers{}, busy(err)
 	}
@@ -75,8 +75,8 @@ func (s *Service) flyOffers(ctx context.Context, asked [][]uuid.UUID) ([]batch.R
 	return results, nil
 }
 
-// categoriesOf returns a tree in which every product's category stands. It is the one that this process has, at most a second old, and
-// read again where a product's category is younger still.
+// categoriesOf returns a tree in which every product's category stands. It is the one that this process has, and read again where a
+// product's category is younger still.
 func (s *Service) categoriesOf(ctx context.Context, rows []db.OffersOfRow) (*tree, error) {
 	categories, err := s.categories(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Service) categoriesOf(ctx context.Context, rows []db.OffersOfRow) (*tre
 	}
 	younger := func(r db.OffersOfRow) bool { return categories.nodes[r.CategoryID] == nil }
 	if slices.ContainsFunc(rows, younger) {
-		s.trees.Invalidate(struct{}{})
+		s.forgetTree(ctx)
 		return s.categories(ctx)
 	}
 	return categories, nil

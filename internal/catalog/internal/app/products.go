@@ -27,17 +27,18 @@ const (
 
 // Fields are what an admin writes of a product.
 type Fields struct {
-	CategoryID       uuid.UUID `json:"category_id"`
-	Name             string    `json:"name"`
-	NameEn           string    `json:"name_en"`
-	Brand            string    `json:"brand"`
-	Color            string    `json:"color"`
-	Size             string    `json:"size"`
-	ListPriceWon     int64     `json:"list_price_won"`
-	PriceWon         int64     `json:"price_won"`
-	Description      string    `json:"description"`
-	Tags             []string  `json:"tags"`
-	LimitPerCustomer int32     `json:"limit_per_customer"`
+	CategoryID       uuid.UUID  `json:"category_id"`
+	Name             string     `json:"name"`
+	NameEn           string     `json:"name_en"`
+	Brand            string     `json:"brand"`
+	Color            string     `json:"color"`
+	Size             string     `json:"size"`
+	ListPriceWon     int64      `json:"list_price_won"`
+	PriceWon         int64      `json:"price_won"`
+	Description      string     `json:"description"`
+	Tags             []string   `json:"tags"`
+	LimitPerCustomer int32      `json:"limit_per_customer"`
+	PublishAt        *time.Time `json:"publish_at,omitempty"` // of a draft: when it is shown by itself
 }
 
 // ManagedProduct is a product as admins see it.
@@ -67,7 +68,7 @@ func managed(r db.ProductOfRow) ManagedProduct {
 		ID: r.ID,
 		Fields: Fields{
 			CategoryID: r.CategoryID, Name: r.Name, NameEn: r.NameEn, Brand: r.Brand, Color: r.Color, Size: r.Size,
-			ListPriceWon: r.ListPriceWon, PriceWon: r.PriceWon, Description: r.Description, Tags: r.Tags, LimitPerCustomer: r.LimitPerCustomer,
+			ListPriceWon: r.ListPriceWon, PriceWon: r.PriceWon, Description: r.Description, Tags: r.Tags, LimitPerCustomer: r.LimitPerCustomer, PublishAt: r.PublishAt,
 		},
 		ImageURL: deref(r.ImageUrl), State: r.State, SaleStopped: r.SaleStopped, SalesCount: r.SalesCount,
 		OnHand: r.OnHand, Reserved: r.Reserved, LowAt: r.LowAt, DocVersion: r.DocVersion, Version: r.Version, Revision: r.Revision,
@@ -83,8 +84,14 @@ func (f *Fields) valid() error {
 	if f.Tags == nil {
 		f.Tags = []string{}
 	}
+	if f.PublishAt != nil {
+		at := kept(*f.PublishAt)
+		f.PublishAt = &at
+	}
 	return nil
 }
+
+var errNoDraft = web.ErrInvalid.WithFields(fault.Field{Pointer: "/publish_at", Detail: "only a draft is published by the clock"})
 
 // CreateProduct makes a draft: nobody but admins sees it until it is published.
 func (s *Service) CreateProduct(ctx context.Context, f Fields) (ManagedProduct, error) {
@@ -96,7 +103,7 @@ func (s *Service) CreateProduct(ctx context.Context, f Fields) (ManagedProduct, 
 		return s.sql.InsertProduct(ctx, tx, db.InsertProductParams{
 			ID: id, CategoryID: f.CategoryID, Name: f.Name, NameEn: f.NameEn, Brand: f.Brand, Color: f.Color, Size: f.Size,
 			ListPriceWon: f.ListPriceWon, PriceWon: f.PriceWon, Description: f.Description, Tags: f.Tags,
-			LimitPerCustomer: f.LimitPerCustomer, At: at,
+			LimitPerCustomer: f.LimitPerCustomer, PublishAt: f.PublishAt, At: at,
 		})
 	}, nil)
 }
@@ -110,10 +117,13 @@ func (s *Service) EditProduct(ctx context.Context, id uuid.UUID, ifMatch string,
 			if err := f.valid(); err != nil || reflect.DeepEqual(f, p.Fields) {
 				return false, err
 			}
+			if f.PublishAt != nil && p.State != StateDraft {
+				return false, errNoDraft
+			}
 			return true, s.sql.UpdateProduct(ctx, tx, db.UpdateProductParams{
 				ID: id, CategoryID: f.CategoryID, Name: f.Name, NameEn: f.NameEn, Brand: f.Brand, Color: f.Color, Size: f.Size,
 				ListPriceWon: f.ListPriceWon, PriceWon: f.PriceWon, Description: f.Description, Tags: f.Tags,
-				LimitPerCustomer: f.LimitPerCustomer, At: s.clock(),
+				LimitPerCustomer: f.LimitPerCustomer, PublishAt: f.PublishAt, At: s.clock(),
 			})
 		})
 }
@@ -151,7 +161,10 @@ func (s *Service) ActOnProduct(ctx context.Context, id uuid.UUID, action, ifMatc
 		if state == p.State && stopped == p.SaleStopped {
 			return false, nil
 		}
-		return true, s.sql.SetProductState(ctx, tx, db.SetProductStateParams{ID: id, State: state, SaleStopped: stopped, At: s.clock()})
+		if err := s.sql.SetProductState(ctx, tx, db.SetProductStateParams{ID: id, State: state, SaleStopped: stopped, At: s.clock()}); err != nil {
+			return false, fmt.Errorf("set state: %w", err)
+		}
+		return true, s.sql.LookForRestocks(ctx, tx, []uuid.UUID{id})
 	})
 }
 
@@ -229,7 +242,7 @@ func (s *Service) changeProduct(ctx context.Context, action string, id uuid.UUID
 	if err != nil {
 		return ManagedProduct{}, err
 	}
-	s.details.Invalidate(id) // other processes see it within a second
+	s.details.Invalidate(id, after.DocVersion) // other processes see it within a second
 	return after, nil
 }
 

@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/fault"
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 var (
@@ -119,42 +119,23 @@ func (s *Service) Reserve(ctx context.Context, in catalog.ReserveInput) (catalog
 	if err != nil {
 		return catalog.Reservation{}, err
 	}
-	reservation, err := s.reserves.Do(ctx, shardOf(lines[0].pool), order{id: in.OrderID, drop: in.DropID, lines: lines})
+	reservation, err := s.reserves.Do(ctx, batch.KeyOf(lines[0].pool), order{id: in.OrderID, drop: in.DropID, lines: lines})
 	return reservation, busy(err)
 }
 
-// shardOf spreads ids: the tail of a UUIDv7 is random.
-func shardOf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
+func orderOf(o order) uuid.UUID { return o.id }
 
-// flyReserve answers the orders of one flight, first come first served: one round trip locks their pools, a second one
-// writes what was decided and commits. Orders that get nothing cost no write.
+// flyReserve answers the orders of one flight, of which none is there twice, first come first served: one round trip locks their
+// pools, a second one writes what was decided and commits. Orders that get nothing cost no write.
 func (s *Service) flyReserve(ctx context.Context, orders []order) ([]batch.Result[catalog.Reservation], error) {
 	conn, err := s.flying.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection for reservations: %w", err)
 	}
-	defer giveBack(ctx, conn)
-
-	first := make(map[uuid.UUID]int, len(orders)) // an order that asks twice flies once
-	flight := make([]order, 0, len(orders))
-	for _, o := range orders {
-		if _, twice := first[o.id]; !twice {
-			first[o.id] = len(flight)
-			flight = append(flight, o)
-		}
-	}
-	answers, err := s.reserve(ctx, conn, flight)
-	if err != nil {
-		return nil, err
-	}
-	results := make([]batch.Result[catalog.Reservation], len(orders))
-	for i, o := range orders {
-		results[i] = answers[first[o.id]]
-	}
-	return results, nil
+	defer pg.GiveBack(ctx, conn)
+	return s.reserve(ctx, conn, orders)
 }
 
-// reserve answers orders of which none is there twice.
 func (s *Service) reserve(ctx context.Context, conn *pgxpool.Conn, orders []order) ([]batch.Result[catalog.Reservation], error) {
 	known, err := s.boardReserve(ctx, conn, orders)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/sasapick/shop/internal/catalog/internal/db"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/batch"
+	"github.com/sasapick/shop/internal/platform/blob"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 )
@@ -34,12 +35,14 @@ type Service struct {
 	clock  clock.Clock
 	log    *slog.Logger
 	index  Index
+	blobs  *blob.Store
 
 	reserves *batch.Group[order, catalog.Reservation]
 	offers   *batch.Group[[]uuid.UUID, map[uuid.UUID]catalog.Offer]
 	scarce   *scarce
 	details  *details
-	trees    *otter.Cache[struct{}, *tree]
+	trees    *otter.Cache[struct{}, *tree] // this process's
+	shared   Trees
 }
 
 // Parts are what a service is made of.
@@ -50,23 +53,29 @@ type Parts struct {
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Index   Index
+	Trees   Trees
+	Blobs   *blob.Store
+	Store   Store // where details are read from; nil: the truth
 	Flights batch.Limits
+
+	MaxDetails uint64 // bytes that this process keeps of them; 0: the shop's own number
 }
 
 // NewService returns the module's service. Close ends it.
 func NewService(p Parts) (*Service, error) {
 	flights := flightsWithin(p.Flights)
-	flying, err := flights.connections(p.Pool)
+	flying, err := batch.Connections(p.Pool, flights.reserve.Shards+flights.offers.Shards+settleJobs)
 	if err != nil {
 		return nil, err
 	}
 	s := &Service{
-		pool: p.Pool, flying: flying, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log, index: p.Index,
+		pool: p.Pool, flying: flying, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log, index: p.Index, blobs: p.Blobs,
 		scarce:  newScarce(p.Clock),
-		details: newDetails(p.Pool, p.Clock),
+		details: newDetails(newSources(p.Store, p.Pool, p.Log), p.Clock, p.MaxDetails),
 		trees:   newTrees(),
+		shared:  p.Trees,
 	}
-	s.reserves = batch.New(flights.reserve, s.flyReserve)
+	s.reserves = batch.New(flights.reserve, batch.Once(orderOf, s.flyReserve))
 	s.offers = batch.New(flights.offers, s.flyOffers)
 	return s, nil
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/db"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 )
 
@@ -18,60 +18,41 @@ var (
 	settleCommitted = failpoint.New("catalog.settle.committed")
 )
 
-// settlement is what becomes of an order's hold.
-type settlement struct {
-	order  uuid.UUID
-	action string
-}
-
+// What an order's event asks for.
 const (
 	actionUse     = "use"     // paid: what is held is sold
 	actionRelease = "release" // given up: what is held, or was sold, goes back
+	actionReturn  = "return"  // pieces of a product came back that can be sold again
 )
 
-const (
-	settleRounds  = 4   // in which a settlement meets a reservation that arrives at the same moment
-	maxSettlement = 512 // orders in one transaction
-)
+const maxSettlement = 512 // orders in one transaction
 
 // Settle does what orders' events have asked for, many orders at once, until nothing is left to do. The handlers of events
 // only write down what is to be done: the bus may handle many of them in one transaction, in whatever order they came,
 // and holding all their locks until its end could make it and the shoppers wait for each other.
 func (s *Service) Settle(ctx context.Context) error {
-	for {
-		n, err := s.settleSome(ctx)
-		if err != nil || n < maxSettlement {
-			return err
-		}
-	}
+	return batch.Drain(ctx, maxSettlement, s.settleSome)
 }
 
-var errSettleAgain = errors.New("a reservation arrived while it was released")
-
-func (s *Service) settleSome(ctx context.Context) (n int, err error) {
-	for range settleRounds {
-		if n, err = s.trySettleSome(ctx); !errors.Is(err, errSettleAgain) {
-			return n, err
-		}
-	}
-	return 0, err
-}
-
-func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
+func (s *Service) settleSome(ctx context.Context, most int) (n int, err error) {
 	var decided decision
 	err = pgx.BeginFunc(ctx, s.flying, func(tx pgx.Tx) error {
-		rows, err := s.sql.TakeSettlements(ctx, tx, maxSettlement)
+		asked, err := s.sql.TakeSettlements(ctx, tx, int32(most))
 		if err != nil {
 			return fmt.Errorf("take settlements: %w", err)
 		}
-		if n = len(rows); n == 0 {
+		if n = len(asked); n == 0 {
 			return nil
 		}
-		asked := make([]settlement, n)
-		for i, r := range rows {
-			asked[i] = settlement{r.OrderID, r.Action}
+		orders := make([]uuid.UUID, n)
+		var returning []uuid.UUID
+		for i, a := range asked {
+			orders[i] = a.OrderID
+			if a.Action == actionReturn {
+				returning = append(returning, a.OrderID)
+			}
 		}
-		known, err := s.sql.BoardSettle(ctx, tx, ordersOf(asked))
+		known, err := s.sql.BoardSettle(ctx, tx, orders, returning)
 		if err != nil {
 			return err
 		}
@@ -81,8 +62,8 @@ func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
 			if err != nil {
 				return err
 			}
-			if len(again) > 0 {
-				return errSettleAgain
+			if len(again) > 0 { // a reservation arrived while it was released
+				return batch.ErrAgain
 			}
 		}
 		settleCommit.Hit()
@@ -107,7 +88,7 @@ type decision struct {
 
 // decide goes through what was asked in order of arrival. Each step is a compare-and-set on the state, so that repeats and
 // latecomers change nothing.
-func (s *Service) decide(known db.Holds, asked []settlement) decision {
+func (s *Service) decide(known db.Holds, asked []db.TakeSettlementsRow) decision {
 	d := decision{
 		Settled: db.Settled{
 			At: s.clock(), States: map[uuid.UUID]string{}, OnHand: map[uuid.UUID]int64{}, Reserved: map[uuid.UUID]int64{}, Returned: map[uuid.UUID]int64{},
@@ -118,34 +99,36 @@ func (s *Service) decide(known db.Holds, asked []settlement) decision {
 	sold := map[uuid.UUID]int64{}
 	dead := map[uuid.UUID]bool{}
 	for _, a := range asked {
-		state, exists := known.States[a.order]
+		state, exists := known.States[a.OrderID]
 		switch {
-		case !exists && a.action == actionRelease:
-			if !dead[a.order] {
-				dead[a.order] = true
-				d.Tombstones = append(d.Tombstones, a.order)
+		case !exists && a.Action == actionRelease:
+			if !dead[a.OrderID] {
+				dead[a.OrderID] = true
+				d.Tombstones = append(d.Tombstones, a.OrderID)
 			}
-		case state == string(catalog.Held) && a.action == actionUse:
-			known.States[a.order], d.States[a.order] = string(catalog.Used), string(catalog.Used)
-			for _, l := range known.Lines[a.order] {
-				d.move(l, "sell", -l.Quantity, -l.Quantity)
+		case state == string(catalog.Held) && a.Action == actionUse:
+			known.States[a.OrderID], d.States[a.OrderID] = string(catalog.Used), string(catalog.Used)
+			for _, l := range known.Lines[a.OrderID] {
+				d.move(l, "sell", -l.Quantity, -l.Quantity, uuid.Nil)
 				sold[l.ProductID] += l.Quantity
 			}
-		case state == string(catalog.Held) && a.action == actionRelease:
-			known.States[a.order], d.States[a.order] = string(catalog.Released), string(catalog.Released)
-			for _, l := range known.Lines[a.order] {
-				d.move(l, "", 0, -l.Quantity)
+		case state == string(catalog.Held) && a.Action == actionRelease:
+			known.States[a.OrderID], d.States[a.OrderID] = string(catalog.Released), string(catalog.Released)
+			for _, l := range known.Lines[a.OrderID] {
+				d.move(l, "", 0, -l.Quantity, uuid.Nil)
 				d.passOn(l, known.Closed)
 			}
-		case state == string(catalog.Used) && a.action == actionRelease:
-			known.States[a.order], d.States[a.order] = string(catalog.Released), string(catalog.Released)
-			for _, l := range known.Lines[a.order] {
-				d.move(l, "restock", l.Quantity, 0)
+		case state == string(catalog.Used) && a.Action == actionRelease:
+			known.States[a.OrderID], d.States[a.OrderID] = string(catalog.Released), string(catalog.Released)
+			for _, l := range known.Lines[a.OrderID] {
+				d.move(l, "restock", l.Quantity, 0, uuid.Nil)
 				d.passOn(l, known.Closed)
 				sold[l.ProductID] -= l.Quantity
 			}
-		case state == string(catalog.Released) && a.action == actionUse:
-			s.log.Warn("a paid order had given up its stock", "order.id", a.order)
+		case state == string(catalog.Released) && a.Action == actionUse:
+			s.log.Warn("a paid order had given up its stock", "order.id", a.OrderID)
+		case a.Action == actionReturn:
+			sold[*a.ProductID] -= s.takeIn(&d, known, a)
 		}
 	}
 	marked := map[uuid.UUID]bool{}
@@ -164,12 +147,41 @@ func (s *Service) decide(known db.Holds, asked []settlement) decision {
 	return d
 }
 
-// move changes a pool by what an order holds of it; a change of what is on hand stands in the ledger.
-func (d *decision) move(l db.Line, kind string, onHand, reserved int64) {
+// takeIn puts what came back with a refund back on hand, once, and returns how many pieces that are.
+func (s *Service) takeIn(d *decision, known db.Holds, a db.TakeSettlementsRow) int64 {
+	var line db.Line // none, if the order has not bought the product
+	for _, l := range known.Lines[a.OrderID] {
+		if l.ProductID == *a.ProductID && known.States[a.OrderID] == string(catalog.Used) {
+			line = l
+		}
+	}
+	for _, r := range known.Returns[a.OrderID] {
+		switch {
+		case r.PoolID != line.PoolID:
+		case r.RefundID == *a.RefundID:
+			return 0
+		default:
+			line.Quantity -= r.Quantity
+		}
+	}
+	if line.Quantity < a.Quantity {
+		s.log.Warn("a refund brings back what its order has not bought",
+			"order.id", a.OrderID, "refund.id", a.RefundID, "product.id", a.ProductID)
+		return 0
+	}
+	line.Quantity = a.Quantity
+	known.Returns[a.OrderID] = append(known.Returns[a.OrderID], db.Return{RefundID: *a.RefundID, PoolID: line.PoolID, Quantity: a.Quantity})
+	d.move(line, "return", a.Quantity, 0, *a.RefundID)
+	d.passOn(line, known.Closed)
+	return a.Quantity
+}
+
+// move changes a pool by what an order holds of it, or has bought; a change of what is on hand stands in the ledger.
+func (d *decision) move(l db.Line, kind string, onHand, reserved int64, refund uuid.UUID) {
 	d.OnHand[l.PoolID] += onHand
 	d.Reserved[l.PoolID] += reserved
 	if onHand != 0 {
-		d.Movements.Add(l.PoolID, kind, onHand, l.OrderID, uuid.Nil)
+		d.Movements.Add(l.PoolID, kind, onHand, l.OrderID, refund, uuid.Nil)
 	}
 }
 
@@ -191,12 +203,4 @@ func (s *Service) noteAll(pools map[uuid.UUID]db.Pool, turn uint64) {
 	for id, p := range pools {
 		s.scarce.note(id, p.OnHand-p.Reserved, p.LowAt, turn)
 	}
-}
-
-func ordersOf(asked []settlement) []uuid.UUID {
-	ids := make([]uuid.UUID, len(asked))
-	for i, a := range asked {
-		ids[i] = a.order
-	}
-	return ids
 }

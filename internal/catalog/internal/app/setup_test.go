@@ -18,6 +18,7 @@ import (
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/auth"
+	"github.com/sasapick/shop/internal/platform/blob"
 	"github.com/sasapick/shop/internal/platform/bus"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/idempotency"
@@ -36,8 +37,10 @@ type shop struct {
 	ctx       context.Context // a manager's
 	pool      *pgxpool.Pool
 	clock     *clock.Manual
+	parts     app.Parts
 	instances [2]*app.Service
 	feed      *app.Feed
+	blobs     *blob.Store
 	category  uuid.UUID
 }
 
@@ -57,24 +60,44 @@ func owned(t testing.TB) *shop {
 
 func setupOn(t testing.TB, pool *pgxpool.Pool) *shop {
 	t.Helper()
+	return setupWith(t, pool, func() app.Trees { return memory.NewTrees(clock.System, time.Second) })
+}
+
+// setupWith is a shop whose instances keep the tree of categories there.
+func setupWith(t testing.TB, pool *pgxpool.Pool, trees func() app.Trees) *shop {
+	t.Helper()
 	s := &shop{t: t, pool: pool, clock: clock.NewManual(opened)}
 	s.ctx = auth.With(t.Context(), auth.Principal{AccountID: uuid.New(), SessionID: uuid.New(), Role: auth.Manager})
 	log := slog.New(slog.DiscardHandler)
 	index := memory.New()
+	blobs, err := blob.Open(t.Context(), "")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, blobs.Close()) })
+	s.blobs = blobs
 	s.feed = app.NewFeed(s.pool, index, log)
 	c := clock.Clock(s.clock.Now)
+	s.parts = app.Parts{
+		Pool: s.pool, Outbox: outbox.New("catalog", c), Audit: audit.New("catalog", c), Clock: c, Log: log, Index: app.NewGate(index, s.feed), Blobs: s.blobs,
+	}
 	for i := range s.instances {
-		made, err := app.NewService(app.Parts{
-			Pool: s.pool, Outbox: outbox.New("catalog", c), Audit: audit.New("catalog", c), Clock: c, Log: log, Index: app.NewGate(index, s.feed),
-		})
-		require.NoError(t, err)
-		s.instances[i] = made
-		t.Cleanup(s.instances[i].Close)
+		s.instances[i] = s.instance(func(p *app.Parts) { p.Trees = trees() })
 	}
 	made, err := s.instances[0].CreateCategory(s.ctx, app.CategoryFields{Slug: "goods", Name: "상품", NameEn: "Goods"})
 	require.NoError(t, err)
 	s.category = made.ID
 	return s
+}
+
+// instance is one more of them, with other parts.
+func (s *shop) instance(change func(*app.Parts)) *app.Service {
+	s.t.Helper()
+	parts := s.parts
+	parts.Trees = memory.NewTrees(clock.System, time.Second)
+	change(&parts)
+	made, err := app.NewService(parts)
+	require.NoError(s.t, err)
+	s.t.Cleanup(made.Close)
+	return made
 }
 
 func (s *shop) service() *app.Service { return s.instances[0] }

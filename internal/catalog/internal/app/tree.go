@@ -47,18 +47,65 @@ func newTrees() *otter.Cache[struct{}, *tree] {
 	})
 }
 
-// categories returns the tree, at most a second old. It is read with a connection of the flights', as offers need it too: they are made
-// however busy the module's own pool is.
+// categories returns the tree, at most a second older than the one that all instances share.
 func (s *Service) categories(ctx context.Context) (*tree, error) {
 	return s.trees.Get(ctx, struct{}{}, otter.LoaderFunc[struct{}, *tree](func(ctx context.Context, _ struct{}) (*tree, error) {
 		ctx, cancel := apart(ctx)
 		defer cancel()
-		rows, err := s.sql.Categories(ctx, s.flying)
-		if err != nil {
-			return nil, fmt.Errorf("read categories: %w", err)
-		}
-		return plant(rows)
+		return s.sharedTree(ctx)
 	}))
+}
+
+// How often, and how many times, a process looks whether another one has brought the tree.
+const (
+	treeWait  = 10 * time.Millisecond
+	treeWaits = 20
+)
+
+// sharedTree returns the tree that all instances share, bringing it if nobody else does. Whatever is wrong with where it is kept, or with
+// who was to bring it, there is the truth.
+func (s *Service) sharedTree(ctx context.Context) (*tree, error) {
+	for range treeWaits {
+		encoded, lease, err := s.shared.Get(ctx)
+		var rows []db.CatalogCategory
+		switch {
+		case err != nil, encoded != nil && json.Unmarshal(encoded, &rows) != nil:
+			return s.readTree(ctx, "")
+		case encoded != nil:
+			return plant(rows)
+		case lease != "":
+			return s.readTree(ctx, lease)
+		}
+		select {
+		case <-time.After(treeWait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return s.readTree(ctx, "")
+}
+
+// readTree reads the truth, and shares it under the lease. It takes a connection of the flights', as offers need the tree too: they are
+// made however busy the module's own pool is.
+func (s *Service) readTree(ctx context.Context, lease string) (*tree, error) {
+	rows, err := s.sql.Categories(ctx, s.flying)
+	if err != nil {
+		return nil, fmt.Errorf("read categories: %w", err)
+	}
+	if lease != "" {
+		encoded, err := json.Marshal(rows)
+		if err != nil {
+			return nil, fmt.Errorf("encode categories: %w", err)
+		}
+		_ = s.shared.Put(ctx, lease, encoded) // others read the truth for themselves then
+	}
+	return plant(rows)
+}
+
+// forgetTree has the tree read anew, after a change. Where the others cannot be told, theirs ends by itself.
+func (s *Service) forgetTree(ctx context.Context) {
+	_ = s.shared.Drop(ctx)
+	s.trees.Invalidate(struct{}{})
 }
 
 // apart is a context for work that many wait for: the first of them going away does not end it.

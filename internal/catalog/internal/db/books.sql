@@ -38,7 +38,7 @@ FROM (
     SELECT uuid_hash_extended(s.product_id, 0), m.quantity::numeric, CASE WHEN m.id >= @through::uuid THEN m.quantity::numeric ELSE 0 END
     FROM catalog.stock_movements m
     JOIN catalog.pools s ON s.id = m.pool_id
-    WHERE m.id >= @since::uuid AND m.kind IN ('sell', 'restock')
+    WHERE m.id >= @since::uuid AND m.kind IN ('sell', 'restock', 'return')
 ) b
 GROUP BY 1;
 
@@ -50,7 +50,7 @@ LEFT JOIN (
     SELECT s.product_id, sum(v.quantity) AS quantity
     FROM catalog.stock_movements v
     JOIN catalog.pools s ON s.id = v.pool_id AND (uuid_hash_extended(s.product_id, 0) & 63) = ANY (@buckets::bigint[])
-    WHERE v.kind IN ('sell', 'restock')
+    WHERE v.kind IN ('sell', 'restock', 'return')
     GROUP BY s.product_id
 ) m ON m.product_id = p.id
 WHERE (uuid_hash_extended(p.id, 0) & 63) = ANY (@buckets::bigint[])
@@ -110,7 +110,7 @@ ORDER BY m.id
 LIMIT @row_limit;
 
 -- name: SoldOffLedger :many
--- What was held, and then sold, and then put back, against what the ledger says of it.
+-- What was held, and then sold, and then put back or returned, against what the ledger says of it.
 WITH looked AS (
     SELECT unnest(@order_ids::uuid[]) AS order_id
 ), due AS (
@@ -120,24 +120,27 @@ WITH looked AS (
     JOIN catalog.reservation_lines l ON l.order_id = o.order_id
 ), moved AS (
     SELECT m.order_id, m.pool_id,
-           sum(m.quantity) FILTER (WHERE m.kind = 'sell') AS sold, sum(m.quantity) FILTER (WHERE m.kind = 'restock') AS restocked
+           sum(m.quantity) FILTER (WHERE m.kind = 'sell') AS sold, sum(m.quantity) FILTER (WHERE m.kind = 'restock') AS restocked,
+           sum(m.quantity) FILTER (WHERE m.kind = 'return') AS returned
     FROM looked o
     JOIN catalog.stock_movements m ON m.order_id = o.order_id AND m.order_id IS NOT NULL
     GROUP BY m.order_id, m.pool_id
 ), line AS (
     SELECT coalesce(d.order_id, m.order_id) AS order_id, coalesce(d.state, 'unknown') AS state,
-           coalesce(d.quantity, 0) AS quantity, coalesce(-m.sold, 0) AS sold, coalesce(m.restocked, 0) AS restocked
+           coalesce(d.quantity, 0) AS quantity, coalesce(-m.sold, 0) AS sold, coalesce(m.restocked, 0) AS restocked,
+           coalesce(m.returned, 0) AS returned
     FROM due d
     FULL JOIN moved m ON m.order_id = d.order_id AND m.pool_id = d.pool_id
 )
-SELECT order_id::uuid AS order_id, min(state)::text AS state, sum(quantity)::bigint AS quantity, sum(sold)::bigint AS sold, sum(restocked)::bigint AS restocked
+SELECT order_id::uuid AS order_id, min(state)::text AS state, sum(quantity)::bigint AS quantity, sum(sold)::bigint AS sold, sum(restocked)::bigint AS restocked,
+       sum(returned)::bigint AS returned
 FROM line
 GROUP BY order_id
 HAVING NOT (
-    bool_and(state = 'held' AND sold = 0 AND restocked = 0)
-    OR bool_and(state = 'used' AND sold = quantity AND restocked = 0)
-    OR bool_and(state = 'released' AND sold = 0 AND restocked = 0)
-    OR bool_and(state = 'released' AND sold = quantity AND restocked = quantity)
+    bool_and(state = 'held' AND sold = 0 AND restocked = 0 AND returned = 0)
+    OR bool_and(state = 'used' AND sold = quantity AND restocked = 0 AND returned <= quantity)
+    OR bool_and(state = 'released' AND sold = 0 AND restocked = 0 AND returned = 0)
+    OR bool_and(state = 'released' AND sold = quantity AND restocked = quantity AND returned = 0)
 )
 ORDER BY order_id
 LIMIT @row_limit;
@@ -163,7 +166,7 @@ SELECT count(*) FROM catalog.drops;
 SELECT o.id, o.known, o.quantity, o.on_hand, o.sold, o.returned
 FROM (
     SELECT d.id, ((p.product_id = d.product_id) IS TRUE)::boolean AS known, d.quantity, coalesce(p.on_hand, 0)::bigint AS on_hand,
-           (SELECT coalesce(-sum(m.quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = d.id AND m.kind IN ('sell', 'restock'))::bigint AS sold,
+           (SELECT coalesce(-sum(m.quantity), 0) FROM catalog.stock_movements m WHERE m.pool_id = d.id AND m.kind IN ('sell', 'restock', 'return'))::bigint AS sold,
            d.returned
     FROM catalog.drops d
     LEFT JOIN catalog.pools p ON p.id = d.id AND p.drop_id = d.id

@@ -12,9 +12,28 @@ import (
 	"github.com/google/uuid"
 )
 
+const beginProjection = `-- name: BeginProjection :exec
+INSERT INTO catalog.projections (store, generation, begun_under)
+SELECT $1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text, $2::text
+WHERE NOT EXISTS (SELECT FROM catalog.projections p WHERE p.store = $1 AND p.generation <> $3 AND p.retired_at IS NULL)
+ON CONFLICT DO NOTHING
+`
+
+type BeginProjectionParams struct {
+	Store      string
+	BegunUnder string
+	Current    string
+}
+
+// Begins a generation, unless one other than the current is under way.
+func (q *Queries) BeginProjection(ctx context.Context, db DBTX, arg BeginProjectionParams) error {
+	_, err := db.Exec(ctx, beginProjection, arg.Store, arg.BegunUnder, arg.Current)
+	return err
+}
+
 const changesSince = `-- name: ChangesSince :many
 SELECT p.id, p.category_id, p.name, p.name_en, p.brand, p.color, p.size, p.list_price_won, p.price_won, p.description, p.tags,
-       p.image_url, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.created_at, p.published_at,
+       p.image_url, p.image_urls, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.created_at, p.published_at,
        p.change_xid::text AS change_xid,
        coalesce(s.on_hand - s.reserved, 0)::bigint AS available, coalesce(s.low_at, 0)::bigint AS low_at
 FROM catalog.products p
@@ -45,6 +64,7 @@ type ChangesSinceRow struct {
 	Description      string
 	Tags             []string
 	ImageUrl         *string
+	ImageUrls        []string
 	LimitPerCustomer int32
 	State            string
 	SaleStopped      bool
@@ -84,6 +104,7 @@ func (q *Queries) ChangesSince(ctx context.Context, db DBTX, arg ChangesSincePar
 			&i.Description,
 			&i.Tags,
 			&i.ImageUrl,
+			&i.ImageUrls,
 			&i.LimitPerCustomer,
 			&i.State,
 			&i.SaleStopped,
@@ -105,14 +126,232 @@ func (q *Queries) ChangesSince(ctx context.Context, db DBTX, arg ChangesSincePar
 	return items, nil
 }
 
-const horizon = `-- name: Horizon :one
-SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin
+const dropProjection = `-- name: DropProjection :exec
+DELETE FROM catalog.projections WHERE store = $1 AND generation = $2
 `
 
+type DropProjectionParams struct {
+	Store      string
+	Generation string
+}
+
+func (q *Queries) DropProjection(ctx context.Context, db DBTX, arg DropProjectionParams) error {
+	_, err := db.Exec(ctx, dropProjection, arg.Store, arg.Generation)
+	return err
+}
+
+const horizon = `-- name: Horizon :one
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, now()::timestamptz AS at
+`
+
+type HorizonRow struct {
+	Xmin string
+	At   time.Time
+}
+
 // Every transaction below it has ended, and what it did can be seen; those that haven't, or began later, are not below it.
-func (q *Queries) Horizon(ctx context.Context, db DBTX) (string, error) {
+func (q *Queries) Horizon(ctx context.Context, db DBTX) (HorizonRow, error) {
 	row := db.QueryRow(ctx, horizon)
-	var xmin string
-	err := row.Scan(&xmin)
-	return xmin, err
+	var i HorizonRow
+	err := row.Scan(&i.Xmin, &i.At)
+	return i, err
+}
+
+const keepProjection = `-- name: KeepProjection :exec
+UPDATE catalog.projections
+SET since = CAST($1::text AS xid8), after_id = $2, until = CAST($3::text AS xid8), whole = $4, documents = $5,
+    caught_up_at = $6
+WHERE store = $7 AND generation = $8
+`
+
+type KeepProjectionParams struct {
+	Since      string
+	AfterID    uuid.UUID
+	Until      string
+	Whole      bool
+	Documents  int64
+	CaughtUpAt *time.Time
+	Store      string
+	Generation string
+}
+
+func (q *Queries) KeepProjection(ctx context.Context, db DBTX, arg KeepProjectionParams) error {
+	_, err := db.Exec(ctx, keepProjection,
+		arg.Since,
+		arg.AfterID,
+		arg.Until,
+		arg.Whole,
+		arg.Documents,
+		arg.CaughtUpAt,
+		arg.Store,
+		arg.Generation,
+	)
+	return err
+}
+
+const productsAfter = `-- name: ProductsAfter :many
+SELECT p.id, p.state, p.doc_version, coalesce(s.on_hand - s.reserved, 0)::bigint AS available, coalesce(s.low_at, 0)::bigint AS low_at,
+       (p.updated_at < $1 AND NOT EXISTS (SELECT FROM catalog.product_marks m WHERE m.product_id = p.id))::boolean AS at_rest
+FROM catalog.products p
+LEFT JOIN catalog.pools s ON s.id = p.id
+WHERE p.id > $2
+ORDER BY p.id
+LIMIT $3
+`
+
+type ProductsAfterParams struct {
+	RestingSince time.Time
+	After        uuid.UUID
+	RowLimit     int32
+}
+
+type ProductsAfterRow struct {
+	ID         uuid.UUID
+	State      string
+	DocVersion int64
+	Available  int64
+	LowAt      int64
+	AtRest     bool
+}
+
+// What each product's document says, and whether it has said so for some seconds.
+func (q *Queries) ProductsAfter(ctx context.Context, db DBTX, arg ProductsAfterParams) ([]ProductsAfterRow, error) {
+	rows, err := db.Query(ctx, productsAfter, arg.RestingSince, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ProductsAfterRow{}
+	for rows.Next() {
+		var i ProductsAfterRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.State,
+			&i.DocVersion,
+			&i.Available,
+			&i.LowAt,
+			&i.AtRest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const projectionLags = `-- name: ProjectionLags :many
+SELECT store, extract(epoch FROM clock_timestamp() - max(caught_up_at))::float8 AS seconds
+FROM catalog.projections
+WHERE retired_at IS NULL AND caught_up_at IS NOT NULL
+GROUP BY store
+ORDER BY store
+`
+
+type ProjectionLagsRow struct {
+	Store   string
+	Seconds float64
+}
+
+// How long ago that was which each store is known to have.
+func (q *Queries) ProjectionLags(ctx context.Context, db DBTX) ([]ProjectionLagsRow, error) {
+	rows, err := db.Query(ctx, projectionLags)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ProjectionLagsRow{}
+	for rows.Next() {
+		var i ProjectionLagsRow
+		if err := rows.Scan(&i.Store, &i.Seconds); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const projectionsOf = `-- name: ProjectionsOf :many
+SELECT generation, begun_under, since::text AS since, after_id, until::text AS until, whole, documents, caught_up_at, retired_at,
+       coalesce(retired_at < clock_timestamp() - interval '10 seconds', false)::boolean AS unread -- whoever reads has heard of the next by now
+FROM catalog.projections
+WHERE store = $1
+ORDER BY generation
+`
+
+type ProjectionsOfRow struct {
+	Generation string
+	BegunUnder string
+	Since      string
+	AfterID    uuid.UUID
+	Until      string
+	Whole      bool
+	Documents  int64
+	CaughtUpAt *time.Time
+	RetiredAt  *time.Time
+	Unread     bool
+}
+
+func (q *Queries) ProjectionsOf(ctx context.Context, db DBTX, store string) ([]ProjectionsOfRow, error) {
+	rows, err := db.Query(ctx, projectionsOf, store)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ProjectionsOfRow{}
+	for rows.Next() {
+		var i ProjectionsOfRow
+		if err := rows.Scan(
+			&i.Generation,
+			&i.BegunUnder,
+			&i.Since,
+			&i.AfterID,
+			&i.Until,
+			&i.Whole,
+			&i.Documents,
+			&i.CaughtUpAt,
+			&i.RetiredAt,
+			&i.Unread,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const retireProjection = `-- name: RetireProjection :exec
+INSERT INTO catalog.projections (store, generation, begun_under, retired_at) VALUES ($1, $2, '', clock_timestamp())
+ON CONFLICT (store, generation) DO UPDATE SET retired_at = coalesce(catalog.projections.retired_at, excluded.retired_at)
+`
+
+type RetireProjectionParams struct {
+	Store      string
+	Generation string
+}
+
+// Retires a generation, also one that this database has not heard of: it was restored to a time before that was begun.
+func (q *Queries) RetireProjection(ctx context.Context, db DBTX, arg RetireProjectionParams) error {
+	_, err := db.Exec(ctx, retireProjection, arg.Store, arg.Generation)
+	return err
+}
+
+const server = `-- name: Server :one
+SELECT (pg_postmaster_start_time()::text || ' ' || (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())::text)::text AS server
+`
+
+// The server as it is running: after a restore it is another one, or the database is.
+func (q *Queries) Server(ctx context.Context, db DBTX) (string, error) {
+	row := db.QueryRow(ctx, server)
+	var server string
+	err := row.Scan(&server)
+	return server, err
 }

@@ -12,17 +12,17 @@ import (
 	"github.com/google/uuid"
 )
 
-const productsOf = `-- name: ProductsOf :many
+const documentsOf = `-- name: DocumentsOf :many
 SELECT p.id, p.category_id, p.name, p.name_en, p.brand, p.color, p.size, p.list_price_won, p.price_won, p.description, p.tags,
-       p.image_url, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
-       p.created_at, p.updated_at, p.published_at,
-       coalesce(s.on_hand, 0)::bigint AS on_hand, coalesce(s.reserved, 0)::bigint AS reserved, coalesce(s.low_at, 0)::bigint AS low_at
+       p.image_url, p.image_urls, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.created_at, p.published_at,
+       p.change_xid::text AS change_xid,
+       coalesce(s.on_hand - s.reserved, 0)::bigint AS available, coalesce(s.low_at, 0)::bigint AS low_at
 FROM catalog.products p
 LEFT JOIN catalog.pools s ON s.id = p.id
 WHERE p.id = ANY ($1::uuid[])
 `
 
-type ProductsOfRow struct {
+type DocumentsOfRow struct {
 	ID               uuid.UUID
 	CategoryID       uuid.UUID
 	Name             string
@@ -35,30 +35,28 @@ type ProductsOfRow struct {
 	Description      string
 	Tags             []string
 	ImageUrl         *string
+	ImageUrls        []string
 	LimitPerCustomer int32
 	State            string
 	SaleStopped      bool
 	SalesCount       int64
 	DocVersion       int64
-	Version          int64
-	Revision         int64
 	CreatedAt        time.Time
-	UpdatedAt        time.Time
 	PublishedAt      *time.Time
-	OnHand           int64
-	Reserved         int64
+	ChangeXid        string
+	Available        int64
 	LowAt            int64
 }
 
-func (q *Queries) ProductsOf(ctx context.Context, db DBTX, productIds []uuid.UUID) ([]ProductsOfRow, error) {
-	rows, err := db.Query(ctx, productsOf, productIds)
+func (q *Queries) DocumentsOf(ctx context.Context, db DBTX, productIds []uuid.UUID) ([]DocumentsOfRow, error) {
+	rows, err := db.Query(ctx, documentsOf, productIds)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ProductsOfRow{}
+	items := []DocumentsOfRow{}
 	for rows.Next() {
-		var i ProductsOfRow
+		var i DocumentsOfRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.CategoryID,
@@ -72,18 +70,16 @@ func (q *Queries) ProductsOf(ctx context.Context, db DBTX, productIds []uuid.UUI
 			&i.Description,
 			&i.Tags,
 			&i.ImageUrl,
+			&i.ImageUrls,
 			&i.LimitPerCustomer,
 			&i.State,
 			&i.SaleStopped,
 			&i.SalesCount,
 			&i.DocVersion,
-			&i.Version,
-			&i.Revision,
 			&i.CreatedAt,
-			&i.UpdatedAt,
 			&i.PublishedAt,
-			&i.OnHand,
-			&i.Reserved,
+			&i.ChangeXid,
+			&i.Available,
 			&i.LowAt,
 		); err != nil {
 			return nil, err

@@ -2,14 +2,14 @@ package db
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 // Sender is a connection or a transaction.
@@ -22,6 +22,9 @@ type Pool = LockPoolsRow
 
 // Line is what an order holds of one pool.
 type Line = CatalogReservationLine
+
+// Return is what came back of an order's pool with a refund.
+type Return = ReturnsOfRow
 
 // Boarded is what a flight of new reservations knows.
 type Boarded struct {
@@ -79,7 +82,7 @@ func (q *Queries) LandReserve(ctx context.Context, conn Sender, w ReserveParams,
 		return row.Scan(&fresh)
 	})
 	marks.queue(b)
-	commit(b)
+	pg.QueueCommit(b)
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return 0, fmt.Errorf("write reservations: %w", err)
 	}
@@ -92,11 +95,15 @@ type Holds struct {
 	Pools  map[uuid.UUID]Pool
 	Closed map[uuid.UUID]bool   // drops, of those of the orders
 	Lines  map[uuid.UUID][]Line // by order
+
+	Returns map[uuid.UUID][]Return // by order, of those that were asked for
 }
 
-// BoardSettle locks the orders' reservations and their pools, in one round trip.
-func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders []uuid.UUID) (Holds, error) {
-	known := Holds{States: map[uuid.UUID]string{}, Pools: map[uuid.UUID]Pool{}, Closed: map[uuid.UUID]bool{}, Lines: map[uuid.UUID][]Line{}}
+// BoardSettle locks the orders' reservations and their pools, in one round trip, and reads what came back of some orders before.
+func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders, returning []uuid.UUID) (Holds, error) {
+	known := Holds{
+		States: map[uuid.UUID]string{}, Pools: map[uuid.UUID]Pool{}, Closed: map[uuid.UUID]bool{}, Lines: map[uuid.UUID][]Line{}, Returns: map[uuid.UUID][]Return{},
+	}
 	b := &pgx.Batch{}
 	b.Queue(lockReservations, orders).Query(func(rows pgx.Rows) error { return readStates(rows, known.States) })
 	b.Queue(lockPoolsOfOrders, orders).Query(func(rows pgx.Rows) error { return readPools(rows, known.Pools) })
@@ -108,6 +115,15 @@ func (q *Queries) BoardSettle(ctx context.Context, conn Sender, orders []uuid.UU
 		}
 		return err
 	})
+	if len(returning) > 0 {
+		b.Queue(returnsOf, returning).Query(func(rows pgx.Rows) error {
+			returns, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Return])
+			for _, r := range returns {
+				known.Returns[r.OrderID] = append(known.Returns[r.OrderID], r)
+			}
+			return err
+		})
+	}
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return Holds{}, fmt.Errorf("lock reservations: %w", err)
 	}
@@ -127,7 +143,9 @@ type Settled struct {
 }
 
 // Empty tells that there is nothing to write.
-func (w *Settled) Empty() bool { return len(w.States) == 0 && len(w.Tombstones) == 0 }
+func (w *Settled) Empty() bool {
+	return len(w.States) == 0 && len(w.Tombstones) == 0 && len(w.Movements.Ids) == 0
+}
 
 // LandSettle writes a settlement in one round trip. It returns the orders whose tombstone could
 // not be set because a reservation arrived in the meantime: those must be settled again.
@@ -149,7 +167,7 @@ func (q *Queries) LandSettle(ctx context.Context, conn Sender, w *Settled) ([]uu
 		b.Queue(movePools, pools, onHand, reserved)
 	}
 	if m := w.Movements; len(m.Ids) > 0 {
-		b.Queue(insertMovements, w.At, m.Ids, m.PoolIds, m.Kinds, m.Quantities, m.OrderIds, m.DropIds)
+		b.Queue(insertMovements, w.At, m.Ids, m.PoolIds, m.Kinds, m.Quantities, m.OrderIds, m.RefundIds, m.DropIds)
 	}
 	if len(w.Returned) > 0 {
 		var drops []uuid.UUID
@@ -168,16 +186,6 @@ func (q *Queries) LandSettle(ctx context.Context, conn Sender, w *Settled) ([]uu
 		return nil, fmt.Errorf("write settlement: %w", err)
 	}
 	return slices.DeleteFunc(slices.Clone(w.Tombstones), func(order uuid.UUID) bool { return set[order] }), nil
-}
-
-// commit ends the transaction; PostgreSQL answers a failed one's COMMIT with ROLLBACK, which is no error by itself.
-func commit(b *pgx.Batch) {
-	b.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
-		if tag.String() != "COMMIT" {
-			return errors.New("the transaction was rolled back")
-		}
-		return nil
-	})
 }
 
 func readPools(rows pgx.Rows, into map[uuid.UUID]Pool) error {
@@ -208,11 +216,11 @@ func readIDs(rows pgx.Rows, into map[uuid.UUID]bool) error {
 	return err
 }
 
-// Add writes a line of an order, or of a drop; the other one's id is zero.
-func (m *InsertMovementsParams) Add(pool uuid.UUID, kind string, quantity int64, order, drop uuid.UUID) {
+// Add writes a line of an order, and perhaps a refund of it, or of a drop; an id that is not there is zero.
+func (m *InsertMovementsParams) Add(pool uuid.UUID, kind string, quantity int64, order, refund, drop uuid.UUID) {
 	m.Ids, m.PoolIds = append(m.Ids, uuid.Must(uuid.NewV7())), append(m.PoolIds, pool)
 	m.Kinds, m.Quantities = append(m.Kinds, kind), append(m.Quantities, quantity)
-	m.OrderIds, m.DropIds = append(m.OrderIds, order), append(m.DropIds, drop)
+	m.OrderIds, m.RefundIds, m.DropIds = append(m.OrderIds, order), append(m.RefundIds, refund), append(m.DropIds, drop)
 }
 
 // Shift writes what goes from general stock into a drop, or comes back if it is negative: a line in each of the two pools.
@@ -221,6 +229,6 @@ func (m *InsertMovementsParams) Shift(product, drop uuid.UUID, into int64) {
 	if into < 0 {
 		kind = "set_back"
 	}
-	m.Add(product, kind, -into, uuid.Nil, drop)
-	m.Add(drop, kind, into, uuid.Nil, drop)
+	m.Add(product, kind, -into, uuid.Nil, uuid.Nil, drop)
+	m.Add(drop, kind, into, uuid.Nil, uuid.Nil, drop)
 }

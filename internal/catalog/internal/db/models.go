@@ -34,6 +34,21 @@ type CatalogDrop struct {
 	Revision  int64
 }
 
+type CatalogImage struct {
+	ID          uuid.UUID
+	ProductID   uuid.UUID
+	Name        string
+	ContentHash []byte
+	Width       int32
+	Height      int32
+	SizeBytes   int64
+	Position    int32
+	Replaces    *uuid.UUID
+	CreatedAt   time.Time
+	ShownAt     *time.Time
+	RemovedAt   *time.Time
+}
+
 type CatalogReservationLine struct {
 	OrderID   uuid.UUID
 	PoolID    uuid.UUID
@@ -53,4 +68,5 @@ type CatalogStockMovement struct {
 	IdempotencyHash []byte
 	At              time.Time
 	DropID          *uuid.UUID
+	RefundID        *uuid.UUID
 }

@@ -7,8 +7,8 @@ WHERE p.id = ANY (@product_ids::uuid[]) AND p.state = 'published';
 
 -- name: ProductOf :one
 SELECT p.id, p.category_id, p.name, p.name_en, p.brand, p.color, p.size, p.list_price_won, p.price_won, p.description, p.tags,
-       p.image_url, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
-       p.created_at, p.updated_at, p.published_at,
+       p.image_url, p.image_urls, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
+       p.created_at, p.updated_at, p.published_at, p.publish_at,
        coalesce(s.on_hand, 0)::bigint AS on_hand, coalesce(s.reserved, 0)::bigint AS reserved, coalesce(s.low_at, 0)::bigint AS low_at
 FROM catalog.products p
 LEFT JOIN catalog.pools s ON s.id = p.id
@@ -20,9 +20,9 @@ SELECT id FROM catalog.products WHERE id = $1 FOR NO KEY UPDATE;
 -- name: InsertProduct :exec
 WITH product AS (
     INSERT INTO catalog.products (id, category_id, name, name_en, brand, color, size, list_price_won, price_won, description, tags,
-                                  limit_per_customer, version, created_at, updated_at)
+                                  limit_per_customer, publish_at, version, created_at, updated_at)
     VALUES (@id, @category_id, @name, @name_en, @brand, @color, @size, @list_price_won, @price_won, @description, @tags,
-            @limit_per_customer, 1, @at, @at)
+            @limit_per_customer, @publish_at, 1, @at, @at)
     RETURNING id
 )
 INSERT INTO catalog.pools (id, product_id) SELECT id, id FROM product;
@@ -31,13 +31,13 @@ INSERT INTO catalog.pools (id, product_id) SELECT id, id FROM product;
 UPDATE catalog.products
 SET category_id = @category_id, name = @name, name_en = @name_en, brand = @brand, color = @color, size = @size,
     list_price_won = @list_price_won, price_won = @price_won, description = @description, tags = @tags,
-    limit_per_customer = @limit_per_customer,
+    limit_per_customer = @limit_per_customer, publish_at = @publish_at,
     doc_version = doc_version + 1, version = version + 1, revision = revision + 1, updated_at = @at
 WHERE id = @id;
 
 -- name: SetProductState :exec
 UPDATE catalog.products
-SET state = @state, sale_stopped = @sale_stopped,
+SET state = @state, sale_stopped = @sale_stopped, publish_at = CASE WHEN @state::text = 'draft' THEN publish_at END,
     published_at = CASE WHEN @state::text = 'published' THEN coalesce(published_at, @at::timestamptz) ELSE published_at END,
     doc_version = doc_version + 1, version = version + 1, revision = revision + 1, updated_at = @at::timestamptz
 WHERE id = @id;
@@ -45,8 +45,8 @@ WHERE id = @id;
 -- name: ProductsPage :many
 -- Newest first. The text is looked for as it stands, so no character of it has a meaning.
 SELECT p.id, p.category_id, p.name, p.name_en, p.brand, p.color, p.size, p.list_price_won, p.price_won, p.description, p.tags,
-       p.image_url, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
-       p.created_at, p.updated_at, p.published_at,
+       p.image_url, p.image_urls, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
+       p.created_at, p.updated_at, p.published_at, p.publish_at,
        coalesce(s.on_hand, 0)::bigint AS on_hand, coalesce(s.reserved, 0)::bigint AS reserved, coalesce(s.low_at, 0)::bigint AS low_at
 FROM catalog.products p
 LEFT JOIN catalog.pools s ON s.id = p.id

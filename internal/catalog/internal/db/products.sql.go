@@ -15,9 +15,9 @@ import (
 const insertProduct = `-- name: InsertProduct :exec
 WITH product AS (
     INSERT INTO catalog.products (id, category_id, name, name_en, brand, color, size, list_price_won, price_won, description, tags,
-                                  limit_per_customer, version, created_at, updated_at)
+                                  limit_per_customer, publish_at, version, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-            $12, 1, $13, $13)
+            $12, $13, 1, $14, $14)
     RETURNING id
 )
 INSERT INTO catalog.pools (id, product_id) SELECT id, id FROM product
@@ -36,6 +36,7 @@ type InsertProductParams struct {
 	Description      string
 	Tags             []string
 	LimitPerCustomer int32
+	PublishAt        *time.Time
 	At               time.Time
 }
 
@@ -53,6 +54,7 @@ func (q *Queries) InsertProduct(ctx context.Context, db DBTX, arg InsertProductP
 		arg.Description,
 		arg.Tags,
 		arg.LimitPerCustomer,
+		arg.PublishAt,
 		arg.At,
 	)
 	return err
@@ -125,8 +127,8 @@ func (q *Queries) OffersOf(ctx context.Context, db DBTX, productIds []uuid.UUID)
 
 const productOf = `-- name: ProductOf :one
 SELECT p.id, p.category_id, p.name, p.name_en, p.brand, p.color, p.size, p.list_price_won, p.price_won, p.description, p.tags,
-       p.image_url, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
-       p.created_at, p.updated_at, p.published_at,
+       p.image_url, p.image_urls, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
+       p.created_at, p.updated_at, p.published_at, p.publish_at,
        coalesce(s.on_hand, 0)::bigint AS on_hand, coalesce(s.reserved, 0)::bigint AS reserved, coalesce(s.low_at, 0)::bigint AS low_at
 FROM catalog.products p
 LEFT JOIN catalog.pools s ON s.id = p.id
@@ -146,6 +148,7 @@ type ProductOfRow struct {
 	Description      string
 	Tags             []string
 	ImageUrl         *string
+	ImageUrls        []string
 	LimitPerCustomer int32
 	State            string
 	SaleStopped      bool
@@ -156,6 +159,7 @@ type ProductOfRow struct {
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	PublishedAt      *time.Time
+	PublishAt        *time.Time
 	OnHand           int64
 	Reserved         int64
 	LowAt            int64
@@ -177,6 +181,7 @@ func (q *Queries) ProductOf(ctx context.Context, db DBTX, id uuid.UUID) (Product
 		&i.Description,
 		&i.Tags,
 		&i.ImageUrl,
+		&i.ImageUrls,
 		&i.LimitPerCustomer,
 		&i.State,
 		&i.SaleStopped,
@@ -187,6 +192,7 @@ func (q *Queries) ProductOf(ctx context.Context, db DBTX, id uuid.UUID) (Product
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.PublishedAt,
+		&i.PublishAt,
 		&i.OnHand,
 		&i.Reserved,
 		&i.LowAt,
@@ -196,8 +202,8 @@ func (q *Queries) ProductOf(ctx context.Context, db DBTX, id uuid.UUID) (Product
 
 const productsPage = `-- name: ProductsPage :many
 SELECT p.id, p.category_id, p.name, p.name_en, p.brand, p.color, p.size, p.list_price_won, p.price_won, p.description, p.tags,
-       p.image_url, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
-       p.created_at, p.updated_at, p.published_at,
+       p.image_url, p.image_urls, p.limit_per_customer, p.state, p.sale_stopped, p.sales_count, p.doc_version, p.version, p.revision,
+       p.created_at, p.updated_at, p.published_at, p.publish_at,
        coalesce(s.on_hand, 0)::bigint AS on_hand, coalesce(s.reserved, 0)::bigint AS reserved, coalesce(s.low_at, 0)::bigint AS low_at
 FROM catalog.products p
 LEFT JOIN catalog.pools s ON s.id = p.id
@@ -228,6 +234,7 @@ type ProductsPageRow struct {
 	Description      string
 	Tags             []string
 	ImageUrl         *string
+	ImageUrls        []string
 	LimitPerCustomer int32
 	State            string
 	SaleStopped      bool
@@ -238,6 +245,7 @@ type ProductsPageRow struct {
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	PublishedAt      *time.Time
+	PublishAt        *time.Time
 	OnHand           int64
 	Reserved         int64
 	LowAt            int64
@@ -271,6 +279,7 @@ func (q *Queries) ProductsPage(ctx context.Context, db DBTX, arg ProductsPagePar
 			&i.Description,
 			&i.Tags,
 			&i.ImageUrl,
+			&i.ImageUrls,
 			&i.LimitPerCustomer,
 			&i.State,
 			&i.SaleStopped,
@@ -281,6 +290,7 @@ func (q *Queries) ProductsPage(ctx context.Context, db DBTX, arg ProductsPagePar
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.PublishedAt,
+			&i.PublishAt,
 			&i.OnHand,
 			&i.Reserved,
 			&i.LowAt,
@@ -297,7 +307,7 @@ func (q *Queries) ProductsPage(ctx context.Context, db DBTX, arg ProductsPagePar
 
 const setProductState = `-- name: SetProductState :exec
 UPDATE catalog.products
-SET state = $1, sale_stopped = $2,
+SET state = $1, sale_stopped = $2, publish_at = CASE WHEN $1::text = 'draft' THEN publish_at END,
     published_at = CASE WHEN $1::text = 'published' THEN coalesce(published_at, $3::timestamptz) ELSE published_at END,
     doc_version = doc_version + 1, version = version + 1, revision = revision + 1, updated_at = $3::timestamptz
 WHERE id = $4
@@ -404,9 +414,9 @@ const updateProduct = `-- name: UpdateProduct :exec
 UPDATE catalog.products
 SET category_id = $1, name = $2, name_en = $3, brand = $4, color = $5, size = $6,
     list_price_won = $7, price_won = $8, description = $9, tags = $10,
-    limit_per_customer = $11,
-    doc_version = doc_version + 1, version = version + 1, revision = revision + 1, updated_at = $12
-WHERE id = $13
+    limit_per_customer = $11, publish_at = $12,
+    doc_version = doc_version + 1, version = version + 1, revision = revision + 1, updated_at = $13
+WHERE id = $14
 `
 
 type UpdateProductParams struct {
@@ -421,6 +431,7 @@ type UpdateProductParams struct {
 	Description      string
 	Tags             []string
 	LimitPerCustomer int32
+	PublishAt        *time.Time
 	At               time.Time
 	ID               uuid.UUID
 }
@@ -438,6 +449,7 @@ func (q *Queries) UpdateProduct(ctx context.Context, db DBTX, arg UpdateProductP
 		arg.Description,
 		arg.Tags,
 		arg.LimitPerCustomer,
+		arg.PublishAt,
 		arg.At,
 		arg.ID,
 	)

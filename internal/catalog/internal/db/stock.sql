@@ -23,6 +23,11 @@ ORDER BY id FOR NO KEY UPDATE;
 -- name: LinesOfOrders :many
 SELECT order_id, pool_id, product_id, quantity FROM catalog.reservation_lines WHERE order_id = ANY (@order_ids::uuid[]) ORDER BY order_id, pool_id;
 
+-- name: ReturnsOf :many
+-- What came back of orders already.
+SELECT order_id::uuid AS order_id, refund_id::uuid AS refund_id, pool_id, quantity FROM catalog.stock_movements
+WHERE order_id = ANY (@order_ids::uuid[]) AND kind = 'return';
+
 -- name: HoldsOf :many
 -- A line a row; an order that holds nothing has one row without a line.
 SELECT r.order_id, r.state, l.product_id, l.quantity
@@ -82,13 +87,14 @@ FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@on_hand::bigint[]) AS on_hand, 
 WHERE p.id = m.id;
 
 -- name: InsertMovements :exec
--- Those that no admin made by hand: of an order, or of a drop. The other one's id is zero.
-INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, drop_id, at)
+-- Those that no admin made by hand: of an order, and perhaps a refund of it, or of a drop. An id that is not there is zero.
+INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, refund_id, drop_id, at)
 SELECT m.id, m.pool_id, m.kind, m.quantity, nullif(m.order_id, '00000000-0000-0000-0000-000000000000'),
-       nullif(m.drop_id, '00000000-0000-0000-0000-000000000000'), @at
+       nullif(m.refund_id, '00000000-0000-0000-0000-000000000000'), nullif(m.drop_id, '00000000-0000-0000-0000-000000000000'), @at
 FROM (
     SELECT unnest(@ids::uuid[]) AS id, unnest(@pool_ids::uuid[]) AS pool_id, unnest(@kinds::text[]) AS kind,
-           unnest(@quantities::bigint[]) AS quantity, unnest(@order_ids::uuid[]) AS order_id, unnest(@drop_ids::uuid[]) AS drop_id
+           unnest(@quantities::bigint[]) AS quantity, unnest(@order_ids::uuid[]) AS order_id, unnest(@refund_ids::uuid[]) AS refund_id,
+           unnest(@drop_ids::uuid[]) AS drop_id
 ) m;
 
 -- name: MarkProducts :exec
@@ -98,13 +104,20 @@ SELECT m.product_id, m.sold FROM (SELECT unnest(@product_ids::uuid[]) AS product
 -- name: AskSettlement :exec
 INSERT INTO catalog.settlements (order_id, action) VALUES (@order_id, @action);
 
+-- name: AskReturns :exec
+-- A product a row, however often it is named.
+INSERT INTO catalog.settlements (order_id, action, refund_id, product_id, quantity)
+SELECT sqlc.arg(order_id)::uuid, 'return', sqlc.arg(refund_id)::uuid, r.product_id, sum(r.quantity)
+FROM (SELECT unnest(@product_ids::uuid[]) AS product_id, unnest(@quantities::bigint[]) AS quantity) r
+GROUP BY r.product_id ORDER BY r.product_id;
+
 -- name: TakeSettlements :many
 WITH taken AS (
     DELETE FROM catalog.settlements
     WHERE id IN (SELECT s.id FROM catalog.settlements s ORDER BY s.id LIMIT @row_limit FOR UPDATE)
-    RETURNING id, order_id, action
+    RETURNING id, order_id, action, refund_id, product_id, quantity
 )
-SELECT order_id, action FROM taken ORDER BY id;
+SELECT order_id, action, refund_id, product_id, quantity FROM taken ORDER BY id;
 
 -- name: PoolForUpdate :one
 -- A product's own: an id of a drop finds nothing.

@@ -12,6 +12,31 @@ import (
 	"github.com/google/uuid"
 )
 
+const askReturns = `-- name: AskReturns :exec
+INSERT INTO catalog.settlements (order_id, action, refund_id, product_id, quantity)
+SELECT $1::uuid, 'return', $2::uuid, r.product_id, sum(r.quantity)
+FROM (SELECT unnest($3::uuid[]) AS product_id, unnest($4::bigint[]) AS quantity) r
+GROUP BY r.product_id ORDER BY r.product_id
+`
+
+type AskReturnsParams struct {
+	OrderID    uuid.UUID
+	RefundID   uuid.UUID
+	ProductIds []uuid.UUID
+	Quantities []int64
+}
+
+// A product a row, however often it is named.
+func (q *Queries) AskReturns(ctx context.Context, db DBTX, arg AskReturnsParams) error {
+	_, err := db.Exec(ctx, askReturns,
+		arg.OrderID,
+		arg.RefundID,
+		arg.ProductIds,
+		arg.Quantities,
+	)
+	return err
+}
+
 const askSettlement = `-- name: AskSettlement :exec
 INSERT INTO catalog.settlements (order_id, action) VALUES ($1, $2)
 `
@@ -70,7 +95,7 @@ func (q *Queries) HoldsOf(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([
 const insertMovement = `-- name: InsertMovement :one
 INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, reason, actor_id, idempotency_key, idempotency_hash, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-RETURNING id, pool_id, kind, quantity, reason, order_id, actor_id, idempotency_key, idempotency_hash, at, drop_id
+RETURNING id, pool_id, kind, quantity, reason, order_id, actor_id, idempotency_key, idempotency_hash, at, drop_id, refund_id
 `
 
 type InsertMovementParams struct {
@@ -110,17 +135,19 @@ func (q *Queries) InsertMovement(ctx context.Context, db DBTX, arg InsertMovemen
 		&i.IdempotencyHash,
 		&i.At,
 		&i.DropID,
+		&i.RefundID,
 	)
 	return i, err
 }
 
 const insertMovements = `-- name: InsertMovements :exec
-INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, drop_id, at)
+INSERT INTO catalog.stock_movements (id, pool_id, kind, quantity, order_id, refund_id, drop_id, at)
 SELECT m.id, m.pool_id, m.kind, m.quantity, nullif(m.order_id, '00000000-0000-0000-0000-000000000000'),
-       nullif(m.drop_id, '00000000-0000-0000-0000-000000000000'), $1
+       nullif(m.refund_id, '00000000-0000-0000-0000-000000000000'), nullif(m.drop_id, '00000000-0000-0000-0000-000000000000'), $1
 FROM (
     SELECT unnest($2::uuid[]) AS id, unnest($3::uuid[]) AS pool_id, unnest($4::text[]) AS kind,
-           unnest($5::bigint[]) AS quantity, unnest($6::uuid[]) AS order_id, unnest($7::uuid[]) AS drop_id
+           unnest($5::bigint[]) AS quantity, unnest($6::uuid[]) AS order_id, unnest($7::uuid[]) AS refund_id,
+           unnest($8::uuid[]) AS drop_id
 ) m
 `
 
@@ -131,10 +158,11 @@ type InsertMovementsParams struct {
 	Kinds      []string
 	Quantities []int64
 	OrderIds   []uuid.UUID
+	RefundIds  []uuid.UUID
 	DropIds    []uuid.UUID
 }
 
-// Those that no admin made by hand: of an order, or of a drop. The other one's id is zero.
+// Those that no admin made by hand: of an order, and perhaps a refund of it, or of a drop. An id that is not there is zero.
 func (q *Queries) InsertMovements(ctx context.Context, db DBTX, arg InsertMovementsParams) error {
 	_, err := db.Exec(ctx, insertMovements,
 		arg.At,
@@ -143,6 +171,7 @@ func (q *Queries) InsertMovements(ctx context.Context, db DBTX, arg InsertMoveme
 		arg.Kinds,
 		arg.Quantities,
 		arg.OrderIds,
+		arg.RefundIds,
 		arg.DropIds,
 	)
 	return err
@@ -354,7 +383,7 @@ func (q *Queries) MovePools(ctx context.Context, db DBTX, arg MovePoolsParams) e
 }
 
 const movementByKey = `-- name: MovementByKey :one
-SELECT id, pool_id, kind, quantity, reason, order_id, actor_id, idempotency_key, idempotency_hash, at, drop_id FROM catalog.stock_movements WHERE actor_id = $1 AND idempotency_key = $2
+SELECT id, pool_id, kind, quantity, reason, order_id, actor_id, idempotency_key, idempotency_hash, at, drop_id, refund_id FROM catalog.stock_movements WHERE actor_id = $1 AND idempotency_key = $2
 `
 
 type MovementByKeyParams struct {
@@ -377,12 +406,13 @@ func (q *Queries) MovementByKey(ctx context.Context, db DBTX, arg MovementByKeyP
 		&i.IdempotencyHash,
 		&i.At,
 		&i.DropID,
+		&i.RefundID,
 	)
 	return i, err
 }
 
 const movementsPage = `-- name: MovementsPage :many
-SELECT m.id, m.pool_id, m.kind, m.quantity, m.reason, m.order_id, m.actor_id, m.idempotency_key, m.idempotency_hash, m.at, m.drop_id FROM catalog.stock_movements m
+SELECT m.id, m.pool_id, m.kind, m.quantity, m.reason, m.order_id, m.actor_id, m.idempotency_key, m.idempotency_hash, m.at, m.drop_id, m.refund_id FROM catalog.stock_movements m
 WHERE m.pool_id = $1 AND m.id < $2::uuid
 ORDER BY m.id DESC
 LIMIT $3
@@ -415,6 +445,7 @@ func (q *Queries) MovementsPage(ctx context.Context, db DBTX, arg MovementsPageP
 			&i.IdempotencyHash,
 			&i.At,
 			&i.DropID,
+			&i.RefundID,
 		); err != nil {
 			return nil, err
 		}
@@ -587,6 +618,44 @@ func (q *Queries) Reserve(ctx context.Context, db DBTX, arg ReserveParams) (int6
 	return count, err
 }
 
+const returnsOf = `-- name: ReturnsOf :many
+SELECT order_id::uuid AS order_id, refund_id::uuid AS refund_id, pool_id, quantity FROM catalog.stock_movements
+WHERE order_id = ANY ($1::uuid[]) AND kind = 'return'
+`
+
+type ReturnsOfRow struct {
+	OrderID  uuid.UUID
+	RefundID uuid.UUID
+	PoolID   uuid.UUID
+	Quantity int64
+}
+
+// What came back of orders already.
+func (q *Queries) ReturnsOf(ctx context.Context, db DBTX, orderIds []uuid.UUID) ([]ReturnsOfRow, error) {
+	rows, err := db.Query(ctx, returnsOf, orderIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReturnsOfRow{}
+	for rows.Next() {
+		var i ReturnsOfRow
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.RefundID,
+			&i.PoolID,
+			&i.Quantity,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setPool = `-- name: SetPool :exec
 UPDATE catalog.pools SET on_hand = $1, low_at = $2 WHERE id = $3
 `
@@ -623,14 +692,17 @@ const takeSettlements = `-- name: TakeSettlements :many
 WITH taken AS (
     DELETE FROM catalog.settlements
     WHERE id IN (SELECT s.id FROM catalog.settlements s ORDER BY s.id LIMIT $1 FOR UPDATE)
-    RETURNING id, order_id, action
+    RETURNING id, order_id, action, refund_id, product_id, quantity
 )
-SELECT order_id, action FROM taken ORDER BY id
+SELECT order_id, action, refund_id, product_id, quantity FROM taken ORDER BY id
 `
 
 type TakeSettlementsRow struct {
-	OrderID uuid.UUID
-	Action  string
+	OrderID   uuid.UUID
+	Action    string
+	RefundID  *uuid.UUID
+	ProductID *uuid.UUID
+	Quantity  int64
 }
 
 func (q *Queries) TakeSettlements(ctx context.Context, db DBTX, rowLimit int32) ([]TakeSettlementsRow, error) {
@@ -642,7 +714,13 @@ func (q *Queries) TakeSettlements(ctx context.Context, db DBTX, rowLimit int32) 
 	items := []TakeSettlementsRow{}
 	for rows.Next() {
 		var i TakeSettlementsRow
-		if err := rows.Scan(&i.OrderID, &i.Action); err != nil {
+		if err := rows.Scan(
+			&i.OrderID,
+			&i.Action,
+			&i.RefundID,
+			&i.ProductID,
+			&i.Quantity,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/catalog/internal/korean"
 )
 
 // counts is what one segment has of each value.
@@ -104,7 +105,7 @@ func addValues(into map[string]*app.ValueCount, vs *values[string], counts []int
 		if count == 0 {
 			continue
 		}
-		key := fold(vs.all[n])
+		key := korean.Fold(vs.all[n])
 		v := into[key]
 		if v == nil {
 			v = &app.ValueCount{Value: vs.all[n]}

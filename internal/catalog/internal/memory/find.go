@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/catalog/internal/korean"
 )
 
 const (
@@ -63,27 +64,59 @@ type hit struct {
 
 func (h hit) compare(o hit) int { return h.rank.compare(&h.item.ID, o.rank, &o.item.ID) }
 
+// find looks for what has every word. Where nothing has, it takes words for those that are nearly the same, and of three or more one
+// may be missing.
 func (now *snapshot) find(q app.Query) app.Found {
-	clauses := clausesOf(q.Text)
-	total := tally{
+	words := korean.Words(q.Text, maxWords)
+	if strings.TrimSpace(q.Text) != "" && len(words) == 0 { // nothing but punctuation
+		return newPage(q).found()
+	}
+	clauses := make([]clause, len(words))
+	for i, word := range words {
+		clauses[i] = clauseOf(word)
+	}
+	found := now.page(q, func(*segment) []clause { return clauses }, 0)
+	if found.matched == 0 && len(words) > 0 {
+		missing := 0
+		if len(words) > 2 {
+			missing = 1
+		}
+		found = now.page(q, func(s *segment) []clause { return s.nearly(words) }, missing)
+	}
+	return found.found()
+}
+
+func (now *snapshot) page(q app.Query, clauses func(*segment) []clause, missing int) *page {
+	found := newPage(q)
+	for _, p := range now.parts {
+		p.find(found, clauses(p.seg), missing)
+	}
+	return found
+}
+
+// page is what was found up to now.
+type page struct {
+	app.Query
+	matched int // by the text, whatever the filters say
+	total   tally
+	top     []hit
+}
+
+func newPage(q app.Query) *page {
+	return &page{Query: q, top: make([]hit, 0, q.Limit+1), total: tally{
 		categories: map[uuid.UUID]int64{},
 		brands:     map[string]*app.ValueCount{}, colors: map[string]*app.ValueCount{},
 		sizes: map[string]*app.ValueCount{}, tags: map[string]*app.ValueCount{},
-	}
-	top := make([]hit, 0, q.Limit+1)
-	asked := strings.TrimSpace(q.Text) != ""
-	if !asked || len(clauses) > 0 { // a text of nothing but punctuation finds nothing
-		for _, p := range now.parts {
-			top = p.find(q, clauses, &total, top)
-		}
-	}
-	found := app.Found{Items: make([]app.Summary, 0, len(top)), Total: total.count, Facets: total.facets()}
-	more := len(top) > q.Limit
-	for _, h := range top[:min(len(top), q.Limit)] {
+	}}
+}
+
+func (p *page) found() app.Found {
+	found := app.Found{Items: make([]app.Summary, 0, len(p.top)), Total: p.total.count, Facets: p.total.facets()}
+	for _, h := range p.top[:min(len(p.top), p.Limit)] {
 		found.Items = append(found.Items, *h.item)
 	}
-	if more && q.Limit > 0 {
-		last := top[q.Limit-1]
+	if len(p.top) > p.Limit && p.Limit > 0 {
+		last := p.top[p.Limit-1]
 		found.Next = &app.Position{Values: []int64{last.a, last.b}, ID: last.item.ID}
 	}
 	return found
@@ -101,8 +134,8 @@ const (
 	failsStock
 )
 
-// find adds the part's items to the total, and to the top of the list.
-func (p part) find(q app.Query, clauses []clause, total *tally, top []hit) []hit {
+// find adds the part's items to the page.
+func (p part) find(q *page, clauses []clause, missing int) {
 	s := p.seg
 	text := len(clauses) > 0
 	var sc *scores
@@ -110,10 +143,10 @@ func (p part) find(q app.Query, clauses []clause, total *tally, top []hit) []hit
 	if text {
 		sc = scoresOf(n)
 		defer sc.free()
-		s.match(clauses, sc)
+		s.match(clauses, missing, sc)
 		n = len(sc.found)
 	}
-	asked := squeeze(fold(q.Text))
+	asked := korean.Squeeze(korean.Fold(q.Text))
 	counts := newCounts(s)
 	categories, brands, colors := s.categories.admitted(q.CategoryIDs), s.brands.admitted(q.Brands), s.colors.admitted(q.Colors)
 	sizes, tags := s.sizes.admitted(q.Sizes), s.tags.admitted(q.Tags)
@@ -129,6 +162,7 @@ func (p part) find(q app.Query, clauses []clause, total *tally, top []hit) []hit
 		if p.dead.has(i) {
 			continue
 		}
+		q.matched++
 		fails := failing(failsCategory, categories, s.categories.of[i]) | failing(failsBrand, brands, s.brands.of[i]) |
 			failing(failsColor, colors, s.colors.of[i]) | failing(failsSize, sizes, s.sizes.of[i])
 		if tags != nil && !slices.ContainsFunc(s.tags.at(i), func(n int32) bool { return tags[n] }) {
@@ -144,19 +178,18 @@ func (p part) find(q app.Query, clauses []clause, total *tally, top []hit) []hit
 		if fails != 0 {
 			continue
 		}
-		total.count++
+		q.total.count++
 		score := int64(0)
 		if text {
-			score = int64(sc.score[i]) + nameBonus(s.keys[i], asked)
+			score = int64(sc.score[i]) + nameBonus(s.keys[i], asked, len(clauses) > 1)
 		}
 		r := s.rank(i, q.Sort, score)
 		if q.After != nil && r.compare(&s.items[i].ID, after, &q.After.ID) >= 0 {
 			continue
 		}
-		top = keep(top, hit{r, &s.items[i]}, q.Limit+1)
+		q.top = keep(q.top, hit{r, &s.items[i]}, q.Limit+1)
 	}
-	total.add(s, counts)
-	return top
+	q.total.add(s, counts)
 }
 
 func failing(bit int, admitted []bool, value int32) int {
@@ -166,11 +199,13 @@ func failing(bit int, admitted []bool, value int32) int {
 	return bit
 }
 
-// nameBonus puts products whose name says just what was asked before those that only have the words.
-func nameBonus(name, asked string) int64 {
+// nameBonus puts products whose name says just what was asked before those that only have the words. A single word may be a part
+// of another one.
+func nameBonus(name, asked string, words bool) int64 {
 	switch {
 	case name == asked:
 		return 120
+	case !words:
 	case strings.HasPrefix(name, asked):
 		return 60
 	case strings.Contains(name, asked):
@@ -215,49 +250,40 @@ type alternative struct {
 }
 
 const (
-	asWritten = 4
-	asSynonym = 3
+	asWhole       = 5 // a word by itself, as it was typed
+	asPart        = 4 // a part of another word
+	asSynonym     = 4 // another word for it, by itself
+	asSynonymPart = 2
+	asNearly      = 1 // one that differs in a letter, or is not finished
 )
 
-// clausesOf reads what somebody typed. Nothing in it has a meaning but its words.
-func clausesOf(text string) []clause {
-	var clauses []clause
-	for word := range strings.FieldsSeq(fold(text)) {
-		parts := splitKnown(squeeze(word))
-		if parts == nil {
-			parts = []string{word}
-		}
-		for _, part := range parts {
-			if len(clauses) == maxWords {
-				return clauses
-			}
-			if c := clauseOf(part); len(c) > 0 {
-				clauses = append(clauses, c)
-			}
-		}
-	}
-	return clauses
-}
-
+// clauseOf reads a word that somebody typed.
 func clauseOf(word string) clause {
-	var c clause
-	if tokens := tokensOf(word); len(tokens) > 0 {
-		c = append(c, alternative{tokens, asWritten})
-	}
-	if j := joined(runsOf(word)); j != "" {
-		c = append(c, alternative{[]string{j}, asWritten})
-	}
-	key := squeeze(word)
-	words, ok := synonyms[key]
-	if !ok {
-		words = synonyms[stem(key)]
+	c := alternativesOf(word, asWhole, asPart)
+	key := korean.Squeeze(word)
+	words := korean.SynonymsOf(key)
+	if words == nil {
+		words = korean.SynonymsOf(stem(key))
 	}
 	for _, w := range words {
 		if w != key {
-			c = append(c, alternative{tokensOf(w), asSynonym})
+			c = append(c, alternativesOf(w, asSynonym, asSynonymPart)...)
 		}
 	}
 	return c
+}
+
+// alternativesOf finds a word by itself, and, where words are not set apart by spaces, as a part of another.
+func alternativesOf(word string, asWhole, asPart int32) []alternative {
+	runs := runsOf(word)
+	if len(runs) == 1 && runs[0].script == syllabic {
+		return []alternative{{[]string{whole(runs[0].text)}, asWhole}, {tokensOf(word), asPart}}
+	}
+	alternatives := []alternative{{tokensOf(word), asWhole}}
+	if j := joined(runs); j != "" {
+		alternatives = append(alternatives, alternative{[]string{j}, asWhole})
+	}
+	return alternatives
 }
 
 func tokensOf(word string) []string {
@@ -277,7 +303,8 @@ func tokensOf(word string) []string {
 type scores struct {
 	score   []int32
 	best    []int32 // of the clause at hand
-	matched []uint8 // how many clauses the item has, all from the first on
+	matched []uint8 // how many clauses the item has
+	last    []uint8 // which one it had last, from 1
 	found   []int
 }
 
@@ -286,39 +313,43 @@ var scorePool = sync.Pool{New: func() any { return &scores{} }}
 func scoresOf(n int) *scores {
 	sc := scorePool.Get().(*scores)
 	if cap(sc.score) < n {
-		sc.score, sc.best, sc.matched = make([]int32, n), make([]int32, n), make([]uint8, n)
+		sc.score, sc.best, sc.matched, sc.last = make([]int32, n), make([]int32, n), make([]uint8, n), make([]uint8, n)
 	}
-	sc.score, sc.best, sc.matched, sc.found = sc.score[:n], sc.best[:n], sc.matched[:n], sc.found[:0]
+	sc.score, sc.best, sc.matched, sc.last, sc.found = sc.score[:n], sc.best[:n], sc.matched[:n], sc.last[:n], sc.found[:0]
 	clear(sc.score)
 	clear(sc.matched)
+	clear(sc.last)
 	return sc
 }
 
 func (sc *scores) free() { scorePool.Put(sc) }
 
-// match finds the items that have every clause.
-func (s *segment) match(clauses []clause, sc *scores) {
+// match finds the items that have every clause, but for so many.
+func (s *segment) match(clauses []clause, missing int, sc *scores) {
 	for n, c := range clauses {
-		before, after := uint8(n), uint8(n+1)
-		sc.found = sc.found[:0]
+		this := uint8(n + 1)
 		for _, alt := range c {
 			s.eachMatch(alt.tokens, func(item int, weight int32) {
 				score := weight * alt.factor
-				switch sc.matched[item] {
-				case before:
-					sc.matched[item] = after
-					sc.best[item] = score
-					sc.score[item] += score
-					sc.found = append(sc.found, item)
-				case after:
+				switch {
+				case sc.last[item] == this:
 					if score > sc.best[item] {
 						sc.score[item] += score - sc.best[item]
 						sc.best[item] = score
 					}
+				case n-int(sc.matched[item]) <= missing:
+					if sc.matched[item] == 0 {
+						sc.found = append(sc.found, item)
+					}
+					sc.matched[item]++
+					sc.last[item] = this
+					sc.best[item] = score
+					sc.score[item] += score
 				}
 			})
 		}
 	}
+	sc.found = slices.DeleteFunc(sc.found, func(item int) bool { return len(clauses)-int(sc.matched[item]) > missing })
 }
 
 // eachMatch walks the items that have all tokens, with the weight of the one that counts least: a word is worth what its

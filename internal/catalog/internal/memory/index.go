@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/catalog/internal/korean"
 )
 
 // Index implements app.Index. Its methods may be called from any goroutine.
@@ -172,7 +173,7 @@ func (x *Index) merged(parts ...part) part {
 }
 
 func (x *Index) countBrand(name string, by int) {
-	key := fold(name)
+	key := korean.Fold(name)
 	b := x.brands[key]
 	if b == nil {
 		b = &brandCount{name: name}

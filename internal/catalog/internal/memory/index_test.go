@@ -19,6 +19,16 @@ func TestIndex(t *testing.T) {
 
 	searchtest.Run(t, func(*testing.T) app.Index { return memory.New() })
 
+	t.Run("RemembersSoManyAnswers", func(t *testing.T) {
+		x := memory.New()
+		require.NoError(t, x.Put(t.Context(), documents(0, 10)))
+		for n := range 3 * memory.MaxAnswers {
+			_, err := x.Find(t.Context(), app.Query{MinPriceWon: int64(n), Sort: app.ByNewest, Limit: 1})
+			require.NoError(t, err)
+			require.LessOrEqual(t, x.Answers(), memory.MaxAnswers)
+		}
+	})
+
 	t.Run("ReadersAndWriters", func(t *testing.T) {
 		x := memory.New()
 		require.NoError(t, x.Put(t.Context(), documents(0, 500)))

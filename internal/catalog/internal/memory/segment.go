@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 
 	"github.com/sasapick/shop/internal/catalog"
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/catalog/internal/korean"
 )
 
 // segment is a part of the index that never changes after it was made, so that it is read without a lock. A product that
@@ -30,6 +32,8 @@ type segment struct {
 
 	letters  []completion // sorted by key
 	initials []completion
+
+	words func() []spelling // made when it is asked for first
 }
 
 // posting says where a token stands: the product's place in the segment, and the weight of the best field that has it.
@@ -52,6 +56,7 @@ const (
 	weightBrand       = 8
 	weightTag         = 6
 	weightColor       = 4
+	weightSize        = 4
 	weightDescription = 1
 )
 
@@ -123,7 +128,7 @@ type lists struct {
 	of, start []int32
 }
 
-func newLists() lists { return lists{values: newValues(fold), start: []int32{0}} }
+func newLists() lists { return lists{values: newValues(korean.Fold), start: []int32{0}} }
 
 func (l *lists) add(vs []string) {
 	first := len(l.of)
@@ -145,16 +150,18 @@ type completion struct {
 
 func newSegment(size int) *segment {
 	same := func(id uuid.UUID) uuid.UUID { return id }
-	return &segment{
+	s := &segment{
 		items:      make([]app.Summary, 0, size),
 		keys:       make([]string, 0, size),
 		postings:   map[string][]posting{},
 		categories: newColumn(same),
-		brands:     newColumn(fold),
-		colors:     newColumn(fold),
-		sizes:      newColumn(fold),
+		brands:     newColumn(korean.Fold),
+		colors:     newColumn(korean.Fold),
+		sizes:      newColumn(korean.Fold),
 		tags:       newLists(),
 	}
+	s.words = sync.OnceValue(s.spell)
+	return s
 }
 
 // build makes a segment of documents.
@@ -162,16 +169,17 @@ func build(documents []app.Document) *segment {
 	s := newSegment(len(documents))
 	for _, d := range documents {
 		item := len(s.items)
-		name := fold(d.Name)
-		s.addItem(d.Summary, squeeze(name))
+		name := korean.Fold(d.Name)
+		s.addItem(d.Summary, korean.Squeeze(name))
 		s.index(item, name, true, weightName)
-		s.index(item, fold(d.NameEn), true, weightNameEn)
-		s.index(item, fold(d.Brand), true, weightBrand)
+		s.index(item, korean.Fold(d.NameEn), true, weightNameEn)
+		s.index(item, korean.Fold(d.Brand), true, weightBrand)
 		for _, tag := range d.Tags {
-			s.index(item, fold(tag), true, weightTag)
+			s.index(item, korean.Fold(tag), true, weightTag)
 		}
-		s.index(item, fold(d.Color), true, weightColor)
-		s.index(item, fold(d.Description), false, weightDescription)
+		s.index(item, korean.Fold(d.Color), true, weightColor)
+		s.index(item, korean.Fold(d.Size), true, weightSize)
+		s.index(item, korean.Fold(d.Description), false, weightDescription)
 		s.complete(item, name)
 	}
 	byKey := func(a, b completion) int {

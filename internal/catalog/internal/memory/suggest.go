@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/sasapick/shop/internal/catalog/internal/korean"
 )
 
 // maxLooked bounds the names that one suggestion looks at in a part: after one letter there are too many to rank them all.
@@ -13,8 +15,8 @@ const maxLooked = 1000
 // Suggest implements app.Index: brands first, then products, the best sellers first.
 func (x *Index) Suggest(_ context.Context, typed string, limit int) ([]string, error) {
 	now := x.present.Load()
-	typed = fold(typed)
-	hurried := onlyInitials(typed)
+	typed = korean.Fold(typed)
+	hurried := korean.OnlyInitials(typed)
 	prefix := lettersOf(typed)
 	if hurried {
 		prefix = initialsOf(typed)

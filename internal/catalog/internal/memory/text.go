@@ -4,56 +4,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
-	"golang.org/x/text/width"
 )
-
-// fold makes texts comparable: composed Hangul, one width, lower case, no control characters. It is not NFKC, which would
-// make half a syllable of a lone consonant.
-func fold(s string) string {
-	if plain, lower := isPlain(s); plain {
-		if lower {
-			return s
-		}
-		return strings.ToLower(s)
-	}
-	s = width.Fold.String(norm.NFC.String(strings.ToValidUTF8(s, " ")))
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return ' '
-		}
-		return unicode.ToLower(r)
-	}, s)
-}
-
-// isPlain tells texts of printable ASCII and whole syllables of Hangul, which most are, and whether one is in lower case: there
-// is nothing else to fold in them.
-func isPlain(s string) (plain, lower bool) {
-	lower = true
-	for _, r := range s {
-		switch {
-		case r >= 'A' && r <= 'Z':
-			lower = false
-		case r >= ' ' && r <= '~', r >= firstSyllable && r <= lastSyllable:
-		default:
-			return false, false
-		}
-	}
-	return true, lower
-}
-
-// squeeze leaves the letters and digits of a folded text, so that spacing and punctuation make no difference.
-func squeeze(s string) string {
-	return strings.Map(func(r rune) rune {
-		if isText(r) {
-			return r
-		}
-		return -1
-	}, s)
-}
-
-func isText(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // isSyllabic tells the scripts that are cut into pairs of characters: Hangul, Han and Kana, whose words are not set apart
 // by spaces reliably.
@@ -134,8 +85,13 @@ func joined(runs []run) string {
 	return stem(b.String())
 }
 
-// eachToken gives what the folded field is found by. A thorough one is also found by single syllables and across its
-// spaces; descriptions are not.
+// whole is the token of a word of Hangul, Han or Kana that stands by itself: it is more than a part of another word.
+func whole(word string) string { return wholeMark + word }
+
+const wholeMark = "=" // begins no other token
+
+// eachToken gives what the folded field is found by. A thorough one is also found by whole words, by single syllables and across
+// its spaces; descriptions are not.
 func eachToken(field string, thorough bool, emit func(token string)) {
 	previous := ""
 	for word := range strings.FieldsSeq(field) {
@@ -146,6 +102,9 @@ func eachToken(field string, thorough bool, emit func(token string)) {
 				continue
 			}
 			eachPair(r.text, thorough, emit)
+			if thorough {
+				emit(whole(r.text))
+			}
 		}
 		if j := joined(runs); j != "" {
 			emit(j)

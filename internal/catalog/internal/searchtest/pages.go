@@ -2,6 +2,7 @@ package searchtest
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -86,6 +87,31 @@ func pages(t *testing.T, x app.Index) {
 	}
 }
 
+// largeNumbers are next to each other where a float64 has only every other one.
+func largeNumbers(t *testing.T, x app.Index) {
+	const large = 1 << 53
+	for n := range 5 {
+		put(t, x, document(n, "상품", "", "나이키", func(d *app.Document) { d.SalesCount, d.PriceWon = large+int64(n), large+int64(n) }))
+	}
+	for _, sort := range sorts {
+		for _, text := range []string{"", "상품"} {
+			all := walk(t, x, app.Query{Sort: sort, Text: text, Limit: 1}, nil)
+			require.Len(t, all, 5, "%s %q", sort, text)
+			for i, item := range all {
+				at := int64(4 - i)
+				if sort == app.ByPriceAsc {
+					at = int64(i)
+				}
+				require.Equal(t, large+at, item.SalesCount, "%s %q", sort, text)
+			}
+		}
+	}
+	first := find(t, x, app.Query{Sort: app.ByRelevance, Text: "상품", Limit: 2})
+	second := find(t, x, app.Query{Sort: app.ByRelevance, Text: "상품", Limit: 2, After: first.Next})
+	require.Equal(t, first.Total, second.Total, "the total and the facets are of the list, not of the page")
+	require.Equal(t, first.Facets, second.Facets)
+}
+
 func pagesUnderChanges(t *testing.T, x app.Index) {
 	documents := catalogue(120)
 	for _, sort := range sorts {
@@ -118,5 +144,12 @@ func badPosition(t *testing.T, x app.Index) {
 	for _, values := range [][]int64{nil, {}, {1}, {1, 2, 3}} {
 		_, err := x.Find(t.Context(), app.Query{Sort: app.ByNewest, Limit: 1, After: &app.Position{Values: values}})
 		require.ErrorIs(t, err, app.ErrBadPosition)
+	}
+	for _, sort := range sorts { // and what somebody made up is as good as any
+		for _, value := range []int64{math.MinInt64, -1, 0, 1 << 24, math.MaxInt64} {
+			for _, text := range []string{"", "가", "없다"} {
+				find(t, x, app.Query{Sort: sort, Text: text, After: &app.Position{Values: []int64{value, -value}}})
+			}
+		}
 	}
 }

@@ -19,10 +19,16 @@ import (
 func Run(t *testing.T, open func(t *testing.T) app.Index) {
 	t.Run("Text", func(t *testing.T) { text(t, open(t)) })
 	t.Run("TextIsNoQueryLanguage", func(t *testing.T) { noLanguage(t, open(t)) })
+	t.Run("LongText", func(t *testing.T) { long(t, open(t)) })
 	t.Run("Relevance", func(t *testing.T) { relevance(t, open(t)) })
+	t.Run("WholeWordsComeFirst", func(t *testing.T) { wholeWords(t, open(t)) })
+	t.Run("SynonymsFindEachOther", func(t *testing.T) { synonyms(t, open(t)) })
+	t.Run("NearlyTheSame", func(t *testing.T) { nearly(t, open(t)) })
 	t.Run("Filters", func(t *testing.T) { filters(t, open(t)) })
 	t.Run("FacetsIgnoreTheirOwnFilter", func(t *testing.T) { facets(t, open(t)) })
+	t.Run("FacetsHaveLimits", func(t *testing.T) { manyValues(t, open(t)) })
 	t.Run("SortsAndPages", func(t *testing.T) { pages(t, open(t)) })
+	t.Run("PagesOfLargeNumbers", func(t *testing.T) { largeNumbers(t, open(t)) })
 	t.Run("PagesUnderChanges", func(t *testing.T) { pagesUnderChanges(t, open(t)) })
 	t.Run("Versions", func(t *testing.T) { versions(t, open(t)) })
 	t.Run("HiddenNeverAppears", func(t *testing.T) { hidden(t, open(t)) })
@@ -159,6 +165,26 @@ func facets(t *testing.T, x app.Index) {
 	}, f)
 }
 
+func manyValues(t *testing.T, x app.Index) {
+	documents := []app.Document{
+		document(1, "가", "", "Nike"), document(2, "나", "", "NIKE"), document(3, "다", "", "Nike"), document(4, "라", "", "Puma"),
+	}
+	for n := range app.MaxFacetValues + 10 {
+		documents = append(documents, document(10+n, "마", "", "아무개", func(d *app.Document) { d.Size = fmt.Sprint("크기 ", n%app.MaxFacetValues*2) }),
+			document(200+n, "바", "", "아무개", func(d *app.Document) { d.Tags = []string{fmt.Sprint("꼬리표 ", n), "꼬리표"} }))
+	}
+	put(t, x, documents...)
+	f := find(t, x, app.Query{}).Facets
+	require.Equal(t, app.ValueCount{Value: "Nike", Count: 3}, f.Brands[1], "what was written differently is the same")
+	require.Len(t, f.Brands, 3)
+	require.Len(t, f.Sizes, app.MaxFacetValues)
+	require.Len(t, f.Tags, app.MaxFacetValues)
+	require.Equal(t, app.ValueCount{Value: "꼬리표", Count: app.MaxFacetValues + 10}, f.Tags[0])
+	for i := 1; i < len(f.Sizes); i++ {
+		require.GreaterOrEqual(t, f.Sizes[i-1].Count, f.Sizes[i].Count)
+	}
+}
+
 func versions(t *testing.T, x app.Index) {
 	named := func(version int64, name string, visible bool) app.Document {
 		return document(1, name, "", "나이키", func(d *app.Document) { d.Version, d.Visible = version, visible })
@@ -181,6 +207,7 @@ func versions(t *testing.T, x app.Index) {
 	require.Equal(t, []string{"아홉"}, only())
 }
 
+// original 53: hidden products were found.
 func hidden(t *testing.T, x app.Index) {
 	put(t, x, document(1, "나이키 운동화", "Nike Sneakers", "나이키"), document(2, "비밀 상품", "Secret", "비밀브랜드", func(d *app.Document) { d.Visible = false }))
 	gone := document(1, "나이키 운동화", "Nike Sneakers", "나이키", func(d *app.Document) { d.Version, d.Visible = 2, false })

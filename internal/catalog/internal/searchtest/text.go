@@ -1,11 +1,13 @@
 package searchtest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/catalog/internal/korean"
 )
 
 func text(t *testing.T, x app.Index) {
@@ -49,6 +51,7 @@ func text(t *testing.T, x app.Index) {
 	}
 }
 
+// original 53: what a shopper typed was a query, with wildcards before and after it.
 func noLanguage(t *testing.T, x app.Index) {
 	put(t, x, document(1, "나이키 운동화", "Nike Sneakers", "나이키"), document(2, "C++ 책", "C++ Book (2nd)", "출판사"))
 	for query, total := range map[string]int64{
@@ -69,6 +72,89 @@ func relevance(t *testing.T, x app.Index) {
 	require.Equal(t, []string{exact.Name, best.Name, inName.Name, inTag.Name, inDescription.Name},
 		names(find(t, x, app.Query{Text: "캔버스", Sort: app.ByRelevance})))
 	require.Equal(t, inDescription.Name, find(t, x, app.Query{Sort: app.ByRelevance}).Items[0].Name, "the best seller, where nothing was asked for")
+}
+
+// long texts have an answer too: more words than are looked for, and longer ones than anything has.
+func long(t *testing.T, x app.Index) {
+	put(t, x, document(1, "나이키 운동화", "Nike Sneakers", "나이키"))
+	for _, text := range []string{
+		strings.Repeat("나이키 ", 1000), strings.Repeat("나이키", 1000), strings.Repeat("nike", 5000), strings.Repeat("나 ", 5000), strings.Repeat("ㄴ", 3000),
+		strings.Repeat("👟", 2000), strings.Repeat("a-1", 2000), strings.Repeat("愛", 2000), strings.Repeat("e\u0301", 2000),
+	} {
+		find(t, x, app.Query{Text: text, Sort: app.ByRelevance})
+		_, err := x.Suggest(t.Context(), text, 10)
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 1, find(t, x, app.Query{Text: strings.Repeat("나이키 ", 1000)}).Total)
+}
+
+func wholeWords(t *testing.T, x app.Index) {
+	put(t, x,
+		document(1, "커피아틀리에 견과", "Coffee Atelier Nuts", "커피아틀리에", func(d *app.Document) { d.SalesCount = 1000 }),
+		document(2, "농장 원두 커피", "Farm Coffee", "농장"),
+		document(3, "설화수 선크림", "Sunscreen", "설화수", func(d *app.Document) { d.SalesCount = 1000 }),
+		document(4, "설화수 크림", "Cream", "설화수"),
+	)
+	require.Equal(t, []string{"농장 원두 커피", "커피아틀리에 견과"}, names(find(t, x, app.Query{Text: "커피", Sort: app.ByRelevance})))
+	require.Equal(t, []string{"설화수 크림", "설화수 선크림"}, names(find(t, x, app.Query{Text: "설화수 크림", Sort: app.ByRelevance})))
+}
+
+func synonyms(t *testing.T, x app.Index) {
+	var documents []app.Document
+	for i, group := range korean.Synonyms() {
+		documents = append(documents, document(i, group[0], "", "무명", func(d *app.Document) { d.Color, d.Size = "", "" }))
+	}
+	put(t, x, documents...)
+	for i, group := range korean.Synonyms() {
+		for _, word := range group {
+			if !strings.Contains(word, " ") { // two words are asked for one by one
+				require.Contains(t, names(find(t, x, app.Query{Text: word, Sort: app.ByRelevance})), documents[i].Name, word)
+			}
+		}
+	}
+}
+
+func nearly(t *testing.T, x app.Index) {
+	put(t, x,
+		document(1, "나이키 에어 운동화", "Nike Air Sneakers", "나이키"),
+		document(2, "아디다스 반바지", "Adidas Shorts", "아디다스"),
+		document(3, "아디다소 슬리퍼", "", "아디다소"),
+		document(4, "하늘전자 노트북 AB-120", "Haneul Laptop", "하늘전자", func(d *app.Document) { d.Size, d.Color = "512GB", "화이트" }),
+	)
+	for text, want := range map[string][]string{
+		"아디다스":           {"아디다스 반바지"}, // something has it: what is nearly the same does not count
+		"아디다수":           {"아디다스 반바지", "아디다소 슬리퍼"},
+		"나이끼 운동화":        {"나이키 에어 운동화"},
+		"노트븍":            {"하늘전자 노트북 AB-120"},
+		"addidas":        {"아디다스 반바지"},
+		"labtop":         {"하늘전자 노트북 AB-120"},
+		"lpatop":         {"하늘전자 노트북 AB-120"},
+		"하늘존저":           {"하늘전자 노트북 AB-120"}, // a long word may have two
+		"하눌존저":           {},
+		"나잌":             {"나이키 에어 운동화"},
+		"나이키 운도":         {"나이키 에어 운동화"},
+		"노트부":            {"하늘전자 노트북 AB-120"},
+		"운동호":            {"나이키 에어 운동화"}, // on the way to 화
+		"sneak":          {"나이키 에어 운동화"},
+		"하늘전자 하얀 노트북":    {"하늘전자 노트북 AB-120"},
+		"노트북 512gb":      {"하늘전자 노트북 AB-120"},
+		"집에서 쓰는 노트북":     {}, // two of three are nowhere
+		"가벼운 나이키 운동화":    {"나이키 에어 운동화"},
+		"가벼운 나이키":        {}, // of two, both
+		"나이키 노트북":        {},
+		"ㅇ":              {},
+		"아디":             {"아디다스 반바지", "아디다소 슬리퍼"},
+		"AB-130":         {}, // numbers are meant as they are
+		"ab120":          {"하늘전자 노트북 AB-120"},
+		"하늘전자\u200b 노트븍": {"하늘전자 노트북 AB-120"},
+	} {
+		require.ElementsMatch(t, want, names(find(t, x, app.Query{Text: text, Sort: app.ByRelevance})), "%q", text)
+	}
+	found := find(t, x, app.Query{Text: "아디다수", Brands: []string{"아디다소"}})
+	require.Equal(t, []string{"아디다소 슬리퍼"}, names(found))
+	require.Len(t, found.Facets.Brands, 2)
+	require.Empty(t, names(find(t, x, app.Query{Text: "아디다스", Brands: []string{"아디다소"}})), "the filters have no say in it")
+	require.Len(t, walk(t, x, app.Query{Text: "아디다수", Sort: app.ByRelevance, Limit: 1}, nil), 2)
 }
 
 func suggest(t *testing.T, x app.Index) {

@@ -199,6 +199,19 @@ func (s *Service) Campaigns(ctx context.Context, q web.PageQuery) (web.Page[Camp
 	return web.PageOf(campaigns, q.Limit, func(c Campaign) any { return c.ID }), nil
 }
 
+// Counts implements [coupons.Service].
+func (s *Service) Counts(ctx context.Context, in coupons.CountsInput) (coupons.Counts, error) {
+	rows, err := s.sql.Counts(ctx, s.pool, in.CampaignIDs)
+	if err != nil {
+		return coupons.Counts{}, fmt.Errorf("read counts: %w", err)
+	}
+	counts := coupons.Counts{Items: make([]coupons.Count, len(rows))}
+	for i, row := range rows {
+		counts.Items[i] = coupons.Count(row)
+	}
+	return counts, nil
+}
+
 func (s *Service) campaign(ctx context.Context, from db.DBTX, id uuid.UUID) (Campaign, error) {
 	row, err := s.sql.Campaign(ctx, from, id)
 	if errors.Is(err, pgx.ErrNoRows) {

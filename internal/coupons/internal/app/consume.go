@@ -12,8 +12,8 @@ import (
 	"github.com/sasapick/shop/internal/platform/bus"
 )
 
-// Subscriptions are the events that coupons hear: a paid order's coupon is used, one that ends gives it back, and who signs up is
-// welcomed.
+// Subscriptions are the events that coupons hear: a paid order's coupon is used, one that ends, or comes back in whole, gives it back,
+// and who signs up is welcomed.
 func Subscriptions(s *Service) []bus.Subscription {
 	return []bus.Subscription{
 		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e ordering.Paid) error { return s.askUse(ctx, tx, e.OrderID) }),
@@ -24,6 +24,12 @@ func Subscriptions(s *Service) []bus.Subscription {
 			return s.askRelease(ctx, tx, e.Change)
 		}),
 		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e ordering.Canceled) error {
+			return s.askRelease(ctx, tx, e.Change)
+		}),
+		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e ordering.Refunded) error {
+			if !e.Whole {
+				return nil
+			}
 			return s.askRelease(ctx, tx, e.Change)
 		}),
 		bus.On("coupons", func(ctx context.Context, tx pgx.Tx, e accounts.Registered) error {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -20,9 +21,13 @@ type (
 	FlightClaim = claim
 )
 
-// NewFlightClaim is a claim that would get the coupon of that id.
-func NewFlightClaim(campaign, account, couponID uuid.UUID) FlightClaim {
-	return claim{ClaimInput: coupons.ClaimInput{CampaignID: campaign, AccountID: account}, couponID: couponID}
+// NewFlightClaim is a claim, made at that time, that would get the coupon of that id.
+func NewFlightClaim(campaign, account, couponID uuid.UUID, at time.Time) FlightClaim {
+	c, err := newClaim(coupons.ClaimInput{CampaignID: campaign, AccountID: account}, couponID, at)
+	if err != nil {
+		panic(err)
+	}
+	return c
 }
 
 // Fly runs one flight, as the group would.
@@ -32,7 +37,7 @@ func (s *Service) Fly(ctx context.Context, claims []FlightClaim) ([]batch.Result
 
 // FlyRedeem runs one flight, as the group would.
 func (s *Service) FlyRedeem(ctx context.Context, orders []coupons.RedeemInput) ([]batch.Result[coupons.Redemption], error) {
-	return s.flyRedeem(ctx, orders)
+	return batch.Once(orderOf, s.flyRedeem)(ctx, orders)
 }
 
 // Remembered is how many sold-out campaigns, and how many holders of their coupons, this process remembers.

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/outbox"
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 // rounds is how often claims fly again that met a campaign between two states, before they are told to come back.
@@ -25,7 +24,8 @@ var (
 	claimCommitted = failpoint.New("coupons.claim.committed")
 )
 
-// fly answers the claims of one flight, first come first served.
+// fly answers the claims of one flight, first come first served: those that nothing stands in the way of in one round trip, which is
+// nearly all while there are coupons, and the others in rounds of two.
 //
 // The coupons are inserted before the counter is locked, so that the row where every instance queues is locked last and
 // shortest; those for which nothing turns out to be left are taken back in the same transaction. Who holds a coupon is
@@ -41,6 +41,10 @@ func (s *Service) fly(ctx context.Context, claims []claim) ([]batch.Result[coupo
 			flying = append(flying, i)
 		}
 	}
+	flying, err := s.nonstop(ctx, claims, flying, results)
+	if err != nil {
+		return nil, err
+	}
 	for round := 0; len(flying) > 0; round++ {
 		if round == rounds {
 			for _, i := range flying {
@@ -48,7 +52,6 @@ func (s *Service) fly(ctx context.Context, claims []claim) ([]batch.Result[coupo
 			}
 			break
 		}
-		var err error
 		if flying, err = s.round(ctx, claims, flying, results); err != nil {
 			return nil, err
 		}
@@ -62,6 +65,47 @@ func (s *Service) fly(ctx context.Context, claims []claim) ([]batch.Result[coupo
 	return results, nil
 }
 
+// nonstop runs one transaction of one round trip, fills in the results of those who have a coupon by it, and returns the others.
+func (s *Service) nonstop(ctx context.Context, claims []claim, flying []int, results []batch.Result[coupons.Coupon]) (left []int, err error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("acquire a connection for claims: %w", err)
+	}
+	defer pg.GiveBack(ctx, conn)
+
+	boarding := make([]db.Claim, len(flying))
+	for n, i := range flying {
+		c := claims[i]
+		boarding[n] = db.Claim{
+			CouponID: c.couponID, CampaignID: c.CampaignID, AccountID: c.AccountID, At: c.at, EventID: c.eventID, Event: c.event,
+		}
+	}
+	claimCommit.Hit()
+	none, err := s.sql.Give(ctx, conn.Conn(), coupons.Claimed{}.EventType(), boarding)
+	switch code := pg.Code(err); {
+	case code == "23502", code == "23514": // a counter is at its limit, or has closed: who comes too late is found out in a round
+		return flying, nil
+	case err != nil:
+		return nil, err
+	}
+	claimCommitted.Hit()
+	told := false
+	for _, i := range flying {
+		c := claims[i]
+		if none[c.couponID] {
+			left = append(left, i)
+			continue
+		}
+		results[i].Out = coupons.Coupon{ID: c.couponID, CampaignID: c.CampaignID, AccountID: c.AccountID, ClaimedAt: c.at}
+		s.gone.forget(c.CampaignID) // somebody has a coupon now who had none when it was looked at
+		told = true
+	}
+	if told {
+		s.outbox.Wake()
+	}
+	return left, nil
+}
+
 // round runs one transaction for the claims whose indexes are flying, fills in their results, and returns those that must
 // fly again.
 func (s *Service) round(ctx context.Context, claims []claim, flying []int, results []batch.Result[coupons.Coupon]) (again []int, err error) {
@@ -69,7 +113,7 @@ func (s *Service) round(ctx context.Context, claims []claim, flying []int, resul
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection for claims: %w", err)
 	}
-	defer release(ctx, conn)
+	defer pg.GiveBack(ctx, conn)
 
 	boarding := make([]db.Claim, len(flying))
 	for n, i := range flying {
@@ -112,7 +156,7 @@ func (s *Service) round(ctx context.Context, claims []claim, flying []int, resul
 		}
 	}
 	if len(kept) == 0 {
-		return again, nil // nothing to keep: release rolls back
+		return again, nil // nothing to keep: it is rolled back
 	}
 	claimCommit.Hit()
 	err = s.sql.Land(ctx, conn.Conn(), surplus, kept, func(b *pgx.Batch) error { return s.outbox.Queue(b, ctx, events...) })
@@ -144,14 +188,4 @@ func verdict(c db.Counter, exists bool) error {
 
 func coupon(h db.Held) coupons.Coupon {
 	return coupons.Coupon{ID: h.ID, CampaignID: h.CampaignID, AccountID: h.AccountID, ClaimedAt: h.ClaimedAt}
-}
-
-// release gives the connection back, out of any transaction. The pool closes one that is still in one.
-func release(ctx context.Context, conn *pgxpool.Conn) {
-	if !conn.Conn().IsClosed() && conn.Conn().PgConn().TxStatus() != 'I' {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_, _ = conn.Exec(ctx, "ROLLBACK")
-	}
-	conn.Release()
 }

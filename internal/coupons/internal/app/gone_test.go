@@ -187,7 +187,7 @@ func TestSoldOut(t *testing.T) {
 		<-held // its snapshot is taken, at which it was sold out
 		_, err = s.instances[1].Edit(t.Context(), s.campaign.ID, s.campaign.ETag(), app.Edit{Quantity: new(int64(2))})
 		require.NoError(t, err)
-		flight := app.NewFlightClaim(s.campaign.ID, uuid.New(), uuid.Must(uuid.NewV7())) // that waited for its take-off
+		flight := app.NewFlightClaim(s.campaign.ID, uuid.New(), uuid.Must(uuid.NewV7()), made) // that waited for its take-off
 		results, err := s.instances[0].Fly(t.Context(), []app.FlightClaim{flight})
 		require.NoError(t, err)
 		require.NoError(t, results[0].Err)

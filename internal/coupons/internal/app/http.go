@@ -43,7 +43,7 @@ func (h *HTTP) Routes(api *web.API) {
 		Also: map[int]string{http.StatusOK: "The account held it already."},
 		Problems: []*fault.Error{
 			coupons.ErrNoCampaign, coupons.ErrSoldOut, coupons.ErrNotOpen, coupons.ErrEnded, coupons.ErrTier, coupons.ErrCodeNeeded,
-			coupons.ErrWelcomeOnly, accounts.ErrNoAccount, batch.ErrBusy, queue.ErrPaused,
+			coupons.ErrWelcomeOnly, accounts.ErrNoAccount, batch.ErrBusy, queue.ErrWaiting, queue.ErrBusy, queue.ErrUnavailable,
 		},
 	}, h.claim)
 	web.Register(api, web.Operation{
@@ -53,7 +53,7 @@ func (h *HTTP) Routes(api *web.API) {
 			"lower case are the same.",
 		Role: auth.Shopper, Status: http.StatusCreated,
 		Also:     map[int]string{http.StatusOK: "The account held it already."},
-		Problems: []*fault.Error{coupons.ErrNoCode, coupons.ErrTooManyCodes, coupons.ErrSoldOut, coupons.ErrNotOpen, coupons.ErrEnded, batch.ErrBusy, queue.ErrPaused},
+		Problems: []*fault.Error{coupons.ErrNoCode, coupons.ErrTooManyCodes, coupons.ErrSoldOut, coupons.ErrNotOpen, coupons.ErrEnded, batch.ErrBusy, queue.ErrWaiting, queue.ErrBusy, queue.ErrUnavailable},
 	}, h.claimCode)
 	web.Register(api, web.Operation{
 		ID: "list-my-coupons", Method: http.MethodGet, Path: "/v1/me/coupons", Tag: tag,

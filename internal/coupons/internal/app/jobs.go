@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sasapick/shop/internal/coupons"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/jobs"
 )
@@ -29,16 +30,11 @@ func Jobs(s *Service) []jobs.Job {
 
 // Welcome gives newcomers the coupons that are for them, until none is left. Who is welcomed twice has one coupon all the same.
 func (s *Service) Welcome(ctx context.Context) error {
-	for {
-		n, err := s.welcomeSome(ctx)
-		if err != nil || n < maxNewcomers {
-			return err
-		}
-	}
+	return batch.Drain(ctx, maxNewcomers, s.welcomeSome)
 }
 
-func (s *Service) welcomeSome(ctx context.Context) (int, error) {
-	newcomers, err := s.sql.Newcomers(ctx, s.pool, maxNewcomers)
+func (s *Service) welcomeSome(ctx context.Context, most int) (int, error) {
+	newcomers, err := s.sql.Newcomers(ctx, s.pool, int32(most))
 	if err != nil {
 		return 0, fmt.Errorf("read newcomers: %w", err)
 	}

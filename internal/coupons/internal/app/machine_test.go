@@ -154,7 +154,7 @@ func (m *machine) settle(rt *rapid.T, event string, order uuid.UUID) {
 
 func (m *machine) end(rt *rapid.T) {
 	order := m.order(rt)
-	m.settle(rt, rapid.SampledFrom([]string{expired, rejected, canceled}).Draw(rt, "event"), order)
+	m.settle(rt, rapid.SampledFrom([]string{expired, rejected, canceled, refunded}).Draw(rt, "event"), order)
 	if m.orders[order] == nil {
 		m.orders[order] = &modelOrder{}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/sasapick/shop/internal/coupons/internal/db"
 	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/failpoint"
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 var (
@@ -29,17 +30,13 @@ func (s *Service) Redeem(ctx context.Context, in coupons.RedeemInput) (coupons.R
 	return s.redeems.Do(ctx, 0, in)
 }
 
-// flyRedeem answers the orders of one flight, first come first served: one round trip locks the counters of their coupons, a
-// second one writes what was decided and commits. Orders that get nothing cost no write.
+// flyRedeem answers the orders of one flight, of which none is there twice, first come first served: one round trip locks the counters
+// of their coupons, a second one writes what was decided and commits. Orders that get nothing cost no write.
 func (s *Service) flyRedeem(ctx context.Context, orders []coupons.RedeemInput) ([]batch.Result[coupons.Redemption], error) {
 	results := make([]batch.Result[coupons.Redemption], len(orders))
-	first := make(map[uuid.UUID]int, len(orders)) // an order that asks twice flies once
-	var flying []int
-	for i, o := range orders {
-		if _, twice := first[o.OrderID]; !twice {
-			first[o.OrderID] = i
-			flying = append(flying, i)
-		}
+	flying := make([]int, len(orders))
+	for i := range flying {
+		flying[i] = i
 	}
 	for round := 0; len(flying) > 0; round++ {
 		if round == rounds {
@@ -53,11 +50,10 @@ func (s *Service) flyRedeem(ctx context.Context, orders []coupons.RedeemInput) (
 			return nil, err
 		}
 	}
-	for i, o := range orders {
-		results[i] = results[first[o.OrderID]]
-	}
 	return results, nil
 }
+
+func orderOf(in coupons.RedeemInput) uuid.UUID { return in.OrderID }
 
 // redeemRound runs one transaction for the orders whose indexes are flying, fills in their results, and returns those that must fly
 // again: somebody else has settled them between the two round trips, or they were refused for the sake of one of these.
@@ -70,7 +66,7 @@ func (s *Service) redeemRound(ctx context.Context, orders []coupons.RedeemInput,
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection for redemptions: %w", err)
 	}
-	defer release(ctx, conn)
+	defer pg.GiveBack(ctx, conn)
 
 	known, err := s.sql.BoardRedeem(ctx, conn.Conn(), ids, wanted)
 	if err != nil {
@@ -113,7 +109,7 @@ func (s *Service) redeemRound(ctx context.Context, orders []coupons.RedeemInput,
 		}
 	}
 	if len(written) == 0 {
-		return nil, nil // nothing to keep: release rolls back
+		return nil, nil // nothing to keep: it is rolled back
 	}
 	redeemCommit.Hit()
 	fresh, err := s.sql.LandRedeem(ctx, conn.Conn(), w)

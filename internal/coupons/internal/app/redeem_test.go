@@ -106,6 +106,25 @@ func TestRedeem(t *testing.T) {
 		s.sound()
 	})
 
+	t.Run("ComeBackWithAllOfTheGoods", func(t *testing.T) {
+		t.Parallel()
+
+		s := setup(t, 1)
+		c, order := s.have(s.campaign.ID), orderID()
+		_, err := s.redeem(0, order, c)
+		require.NoError(t, err)
+		s.settle(paid, order)
+		s.settle(refundedInPart, order)
+		require.EqualValues(t, 1, s.redeemed(s.campaign.ID))
+		for range 2 {
+			s.settle(refunded, order)
+		}
+		require.Zero(t, s.redeemed(s.campaign.ID))
+		_, err = s.redeem(0, orderID(), c)
+		require.NoError(t, err)
+		s.sound()
+	})
+
 	t.Run("NeverAfterItsRelease", func(t *testing.T) {
 		t.Parallel()
 

@@ -6,11 +6,11 @@ package app
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -63,7 +63,7 @@ func NewService(p Parts) *Service {
 	s.gone = newGone(p.Clock, s.lookGone)
 	s.claims = batch.New(batch.Config{Name: "coupons.claim"}, s.fly)
 	// One flight: two that want coupons of the same campaign would only wait for each other.
-	s.redeems = batch.New(batch.Config{Name: "coupons.redeem", Shards: 1}, s.flyRedeem)
+	s.redeems = batch.New(batch.Config{Name: "coupons.redeem", Shards: 1}, batch.Once(orderOf, s.flyRedeem))
 	return s
 }
 
@@ -76,10 +76,21 @@ func (s *Service) Close() {
 }
 
 // claim carries the id that its coupon would get, so that a flight that is repeated after a lost connection knows its own
-// coupon from one that the account held before.
+// coupon from one that the account held before. It brings the event of that coupon along: what is encoded by each caller need not be
+// encoded between two flights.
 type claim struct {
 	coupons.ClaimInput
-	couponID uuid.UUID
+	couponID, eventID uuid.UUID
+	at                time.Time
+	event             []byte
+}
+
+func newClaim(in coupons.ClaimInput, couponID uuid.UUID, at time.Time) (c claim, err error) {
+	c = claim{ClaimInput: in, couponID: couponID, at: at}
+	c.eventID, c.event, err = outbox.Encode(coupons.Claimed{
+		CouponID: couponID, Version: 1, CampaignID: in.CampaignID, AccountID: in.AccountID, At: at,
+	})
+	return c, err
 }
 
 // Claim implements [coupons.Service].
@@ -129,8 +140,9 @@ func (s *Service) give(ctx context.Context, in coupons.ClaimInput) (coupons.Coup
 	if coupon, err, known := s.gone.answer(ctx, in); known {
 		return coupon, err
 	}
-	return s.claims.Do(ctx, shardOf(in.CampaignID), claim{ClaimInput: in, couponID: uuid.Must(uuid.NewV7())})
+	c, err := newClaim(in, uuid.Must(uuid.NewV7()), s.clock())
+	if err != nil {
+		return coupons.Coupon{}, err
+	}
+	return s.claims.Do(ctx, batch.KeyOf(in.CampaignID), c)
 }
-
-// shardOf spreads ids: the tail of a UUIDv7 is random, so that campaigns spread over the shards, and each stays in its own.
-func shardOf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }

@@ -198,7 +198,7 @@ func TestFlight(t *testing.T) {
 		ended := s.create(app.Settings{Name: "Ended", Quantity: 1, StartsAt: longAgo, EndsAt: longAgo.Add(time.Hour)})
 		accounts := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
 		fly := func(campaign uuid.UUID, account int) app.FlightClaim {
-			return app.NewFlightClaim(campaign, accounts[account], uuid.Must(uuid.NewV7()))
+			return app.NewFlightClaim(campaign, accounts[account], uuid.Must(uuid.NewV7()), made)
 		}
 		results, err := s.instances[0].Fly(t.Context(), []app.FlightClaim{
 			fly(s.campaign.ID, 0), fly(uuid.New(), 0), fly(ended.ID, 0), fly(s.campaign.ID, 1), fly(s.campaign.ID, 0),
@@ -218,14 +218,43 @@ func TestFlight(t *testing.T) {
 		s.books(ended.ID, 0)
 	})
 
+	t.Run("GivesInOneRoundTripAndTellsOfNobodyElse", func(t *testing.T) {
+		t.Parallel()
+
+		s := setup(t, 3)
+		holder := uuid.New()
+		held, err := s.claim(0, s.campaign.ID, holder)
+		require.NoError(t, err)
+		fly := func(account uuid.UUID, at time.Time) app.FlightClaim {
+			return app.NewFlightClaim(s.campaign.ID, account, uuid.Must(uuid.NewV7()), at)
+		}
+		results, err := s.instances[0].Fly(t.Context(), []app.FlightClaim{
+			fly(uuid.New(), made), fly(holder, made), fly(uuid.New(), longAgo.Add(-time.Millisecond)),
+		})
+		require.NoError(t, err)
+
+		given, repeated, early := results[0].Out, results[1].Out, results[2].Out
+		require.Equal(t, made, given.ClaimedAt, "it has the time of its claim")
+		require.Equal(t, held.ID, repeated.ID)
+		require.True(t, repeated.Repeated)
+		require.True(t, early.ClaimedAt.After(longAgo), "nobody has it from before it could be had")
+		var row, event time.Time
+		err = s.pool.QueryRow(t.Context(), `SELECT k.claimed_at, (o.data->>'at')::timestamptz
+			FROM coupons.coupons k JOIN coupons.outbox o ON o.key = k.id AND o.occurred_at = k.claimed_at WHERE k.id = $1`, given.ID).Scan(&row, &event)
+		require.NoError(t, err)
+		require.True(t, row.Equal(made) && event.Equal(made), "%s, %s", row, event)
+		require.EqualValues(t, 3, s.count(`SELECT count(*) FROM coupons.outbox WHERE type = 'coupons.claimed.v1'`))
+		s.books(s.campaign.ID, 3)
+	})
+
 	// What a lost connection leaves is unknown, so the same flight flies again.
 	t.Run("AgainAfterItsCommit", func(t *testing.T) {
 		t.Parallel()
 
 		s := setup(t, 1)
 		claims := []app.FlightClaim{
-			app.NewFlightClaim(s.campaign.ID, uuid.New(), uuid.Must(uuid.NewV7())),
-			app.NewFlightClaim(s.campaign.ID, uuid.New(), uuid.Must(uuid.NewV7())),
+			app.NewFlightClaim(s.campaign.ID, uuid.New(), uuid.Must(uuid.NewV7()), made),
+			app.NewFlightClaim(s.campaign.ID, uuid.New(), uuid.Must(uuid.NewV7()), made),
 		}
 		first, err := s.instances[0].Fly(t.Context(), claims)
 		require.NoError(t, err)

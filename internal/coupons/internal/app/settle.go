@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/coupons/internal/db"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 )
 
@@ -25,31 +25,15 @@ const (
 
 const maxSettlement = 512 // orders in one transaction
 
-var errSettleAgain = errors.New("a redemption arrived while it was released")
-
 // Settle does what orders' events have asked for, many orders at once, until nothing is left to do. The handlers of events only write
 // down what is to be done: see decision 6.
 func (s *Service) Settle(ctx context.Context) error {
-	for {
-		n, err := s.settleSome(ctx)
-		if err != nil || n < maxSettlement {
-			return err
-		}
-	}
+	return batch.Drain(ctx, maxSettlement, s.settleSome)
 }
 
-func (s *Service) settleSome(ctx context.Context) (n int, err error) {
-	for range rounds {
-		if n, err = s.trySettleSome(ctx); !errors.Is(err, errSettleAgain) {
-			return n, err
-		}
-	}
-	return 0, err
-}
-
-func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
+func (s *Service) settleSome(ctx context.Context, most int) (n int, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		asked, err := s.sql.TakeSettlements(ctx, tx, maxSettlement)
+		asked, err := s.sql.TakeSettlements(ctx, tx, int32(most))
 		if err != nil {
 			return fmt.Errorf("take settlements: %w", err)
 		}
@@ -69,20 +53,17 @@ func (s *Service) trySettleSome(ctx context.Context) (n int, err error) {
 			if err != nil {
 				return err
 			}
-			if set < len(decided.Tombstones) {
-				return errSettleAgain
+			if set < len(decided.Tombstones) { // a redemption arrived while it was released
+				return batch.ErrAgain
 			}
 		}
 		settleCommit.Hit()
 		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	if n > 0 {
+	if err == nil && n > 0 {
 		settleCommitted.Hit()
 	}
-	return n, nil
+	return n, err
 }
 
 // decide goes through what was asked in order of arrival. Each step is a compare-and-set on the state, so that repeats and latecomers

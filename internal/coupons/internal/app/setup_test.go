@@ -119,10 +119,15 @@ func (s shop) hear(event string, key uuid.UUID) {
 }
 
 func (s shop) tryHear(ctx context.Context, event string, key uuid.UUID) error {
+	whole := event != refundedInPart
+	if !whole {
+		event = refunded
+	}
+	data := fmt.Appendf(nil, `{"order_id":%q,"account_id":%[1]q,"discount_won":1000,"whole":%t}`, key, whole)
 	for _, sub := range app.Subscriptions(s.instances[0]) {
 		if sub.Type == event {
 			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-				return sub.Handle(ctx, tx, bus.Envelope{Type: event, Key: key, Data: fmt.Appendf(nil, `{"order_id":%q,"account_id":%[1]q,"discount_won":1000}`, key)})
+				return sub.Handle(ctx, tx, bus.Envelope{Type: event, Key: key, Data: data})
 			})
 		}
 	}
@@ -141,8 +146,12 @@ var (
 	rejected   = ordering.Rejected{}.EventType()
 	expired    = ordering.Expired{}.EventType()
 	canceled   = ordering.Canceled{}.EventType()
+	refunded   = ordering.Refunded{}.EventType()
 	registered = accounts.Registered{}.EventType()
 )
+
+// refundedInPart is refunded, of an order of which something is left.
+const refundedInPart = "in part"
 
 func (s shop) count(query string, args ...any) (n int64) {
 	s.t.Helper()

@@ -111,6 +111,9 @@ func newTerms() *otter.Cache[uuid.UUID, Terms] {
 
 // termsOf returns the terms of a campaign, or coupons.ErrNoCampaign.
 func (s *Service) termsOf(ctx context.Context, campaign uuid.UUID) (Terms, error) {
+	if terms, ok := s.terms.GetIfPresent(campaign); ok {
+		return terms, nil
+	}
 	all, err := s.allTerms(ctx, s.pool, []uuid.UUID{campaign})
 	if err != nil {
 		return Terms{}, err

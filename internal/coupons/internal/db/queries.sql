@@ -24,6 +24,9 @@ WHERE c.id < sqlc.arg(before)
 ORDER BY c.id DESC
 LIMIT sqlc.arg(many);
 
+-- name: Counts :many
+SELECT campaign_id, quantity, taken FROM coupons.counters WHERE campaign_id = ANY(@ids::uuid[]);
+
 -- name: LockCounter :one
 -- From here on no claim of the campaign gets through until the transaction ends.
 SELECT * FROM coupons.counters WHERE campaign_id = $1 FOR UPDATE;

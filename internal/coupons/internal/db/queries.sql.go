@@ -283,6 +283,36 @@ func (q *Queries) CounterNow(ctx context.Context, db DBTX, campaignID uuid.UUID)
 	return i, err
 }
 
+const counts = `-- name: Counts :many
+SELECT campaign_id, quantity, taken FROM coupons.counters WHERE campaign_id = ANY($1::uuid[])
+`
+
+type CountsRow struct {
+	CampaignID uuid.UUID
+	Quantity   int64
+	Taken      int64
+}
+
+func (q *Queries) Counts(ctx context.Context, db DBTX, ids []uuid.UUID) ([]CountsRow, error) {
+	rows, err := db.Query(ctx, counts, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountsRow{}
+	for rows.Next() {
+		var i CountsRow
+		if err := rows.Scan(&i.CampaignID, &i.Quantity, &i.Taken); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const couponsOf = `-- name: CouponsOf :many
 SELECT k.id, k.claimed_at, c.id, c.version, c.name, c.description, c.created_at, c.updated_at, c.kind, c.min_tier, c.event_id, c.discount_won, c.discount_percent, c.discount_cap_won, c.minimum_won, c.applies_to, c.applies_ids, c.applies_tags, c.usable_until, r.order_id, r.state, clock_timestamp()::timestamptz AS now
 FROM coupons.coupons k

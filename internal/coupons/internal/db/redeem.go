@@ -7,7 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 // A flight of redemptions is one transaction in two round trips, as a flight of claims is: BoardRedeem locks and reads, LandRedeem
@@ -161,13 +162,9 @@ func (q *Queries) LandRedeem(ctx context.Context, conn Sender, w Redeeming) (fre
 	b.Queue(redeemCoupons, w.At, w.OrderIDs, w.CouponIDs, w.CampaignIDs, w.Accounts, w.DiscountsWon).Query(func(rows pgx.Rows) error {
 		return eachID(rows, func(order uuid.UUID) { fresh[order] = true })
 	})
-	committed := false
-	b.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error { committed = tag.String() == "COMMIT"; return nil })
+	pg.QueueCommit(&b)
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fmt.Errorf("land redemptions: %w", err)
-	}
-	if !committed {
-		return nil, fmt.Errorf("land redemptions: %w", errRolledBack)
 	}
 	return fresh, nil
 }

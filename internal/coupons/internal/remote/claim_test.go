@@ -43,7 +43,7 @@ func setup(t testing.TB) sides {
 	require.NoError(t, err)
 	socket := httptest.NewServer(server)
 	t.Cleanup(socket.Close)
-	client, err := rpc.NewClient(socket.URL, "secret")
+	client, err := rpc.NewClient(socket.URL, "secret", nil)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return sides{here: s, elsewhere: remote.NewClient(client), app: s}
@@ -90,6 +90,9 @@ func TestClaim(t *testing.T) {
 				all.Wait()
 				require.EqualValues(t, 20, had.Load())
 				require.EqualValues(t, 40, soldOut.Load())
+				counts, err := service.Counts(t.Context(), coupons.CountsInput{CampaignIDs: []uuid.UUID{campaign, uuid.New()}})
+				require.NoError(t, err)
+				require.Equal(t, []coupons.Count{{CampaignID: campaign, Quantity: 20, Taken: 20}}, counts.Items)
 			})
 
 			t.Run("TheSecondIsTheFirstAgain", func(t *testing.T) {

@@ -28,6 +28,11 @@ func (c *Client) Claim(ctx context.Context, in coupons.ClaimInput) (coupons.Coup
 	return rpc.Call[coupons.ClaimInput, coupons.Coupon](ctx, c.rpc, module, "Claim", in)
 }
 
+// Counts implements [coupons.Service].
+func (c *Client) Counts(ctx context.Context, in coupons.CountsInput) (coupons.Counts, error) {
+	return rpc.Call[coupons.CountsInput, coupons.Counts](ctx, c.rpc, module, "Counts", in)
+}
+
 // Quote implements [coupons.Discounts].
 func (c *Client) Quote(ctx context.Context, in coupons.QuoteInput) (coupons.Quotes, error) {
 	return rpc.Call[coupons.QuoteInput, coupons.Quotes](ctx, c.rpc, module, "Quote", in)

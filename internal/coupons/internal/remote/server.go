@@ -9,6 +9,7 @@ import (
 func Service(s coupons.Service) []rpc.Method {
 	return []rpc.Method{
 		rpc.On(module, "Claim", s.Claim),
+		rpc.On(module, "Counts", s.Counts),
 	}
 }
 

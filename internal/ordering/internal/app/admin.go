@@ -60,6 +60,58 @@ func (a *Admin) Routes(api *web.API) {
 			ordering.ErrTooManyChanges, idempotency.ErrReused,
 		},
 	}, a.cancel)
+	web.Register(api, web.Operation{
+		ID: "refund-order", Method: http.MethodPost, Path: "/admin/orders/{id}/refunds", Tag: tag, Summary: "Refund goods that come back", Role: auth.Manager,
+		Description: "Of an order that was shipped, in part or whole. Each piece gives back what was paid for it when it was ordered, in money and in points. " +
+			"What was paid for shipping comes back with the last piece, and so does the coupon. Points that the goods had earned are taken back; what of them is spent " +
+			"is taken off the money. 200 when the money has gone back, and 202 while it is on its way; one refund of an order at a time.",
+		Also:       map[int]string{http.StatusAccepted: "The money is on its way back."},
+		Idempotent: true,
+		Problems: []*fault.Error{
+			ordering.ErrNoOrder, ordering.ErrNotShipped, ordering.ErrIllegalTransition, ordering.ErrNotThatMany, ordering.ErrRefundOpen, ordering.ErrRefundRefused,
+			idempotency.ErrReused,
+		},
+	}, a.refund)
+}
+
+type returnedItem struct {
+	ProductID uuid.UUID `json:"product_id" doc:"Of the order; each product stands in one line only."`
+	Quantity  int64     `json:"quantity" minimum:"1" maximum:"999" example:"1" doc:"Pieces that come back."`
+}
+
+type refundBody struct {
+	Items   []returnedItem `json:"items,omitempty" maxItems:"50" doc:"What comes back; absent: all that the shopper has left of the order."`
+	Restock bool           `json:"restock" example:"true" doc:"true: the goods are as good as new, and can be sold again."`
+	Reason  string         `json:"reason" minLength:"1" maxLength:"200" example:"a seam came open" doc:"Why. The shopper reads it."`
+}
+
+type refundInput struct {
+	web.Idempotency
+	OrderPath
+	Body refundBody
+}
+
+func (a *Admin) refund(ctx context.Context, in *refundInput) (*managedStatusOutput, error) {
+	refund := RefundInput{
+		By: auth.Must(ctx).AccountID, OrderID: in.ID, Key: in.KeyOf("/admin/orders/"+in.ID.String()+"/refunds", in.Body),
+		Lines: make([]ReturnedItem, len(in.Body.Items)), Restock: in.Body.Restock, Reason: in.Body.Reason,
+	}
+	for i, item := range in.Body.Items {
+		refund.Lines[i] = ReturnedItem(item)
+	}
+	r, err := a.service.Refund(ctx, refund)
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.service.Order(ctx, uuid.Nil, r.Refund.OrderID)
+	if err != nil {
+		return nil, err
+	}
+	status := http.StatusAccepted
+	if r.Refund.State == refundDone {
+		status = http.StatusOK
+	}
+	return &managedStatusOutput{idempotency.Replay{Replayed: r.Replayed}, status, managedOf(d)}, nil
 }
 
 // ManagedOrderView is an order in a manager's list.
@@ -92,6 +144,7 @@ type ManagedOrderDetailsView struct {
 	ManagedOrderView
 	RefusalCode string              `json:"refusal_code,omitempty" example:"catalog.out_of_stock" doc:"Why it could not be placed."`
 	Timeline    []ManagedMomentView `json:"timeline" doc:"Oldest first."`
+	Refunds     []RefundView        `json:"refunds" doc:"Of goods that came back after shipping; oldest first."`
 	Money       *ManagedPaymentView `json:"money,omitempty" doc:"Absent where nothing was to be paid, or payments does not answer."`
 }
 
@@ -99,6 +152,7 @@ func managedOf(d Details) ManagedOrderDetailsView {
 	v := ManagedOrderDetailsView{
 		ManagedOrderView: ManagedOrderView{viewOf(d.Order, d.Lines, d.Payment), d.Order.AccountID},
 		Timeline:         make([]ManagedMomentView, len(d.Timeline)),
+		Refunds:          refundsViewOf(d.Refunds),
 	}
 	if v.State == ordering.StateRejected {
 		if f, ok := fault.As(refusalOf(d.Order)); ok {
@@ -187,13 +241,13 @@ func (a *Admin) deliver(ctx context.Context, in *OrderPath) (*managedOutput, err
 	return managedAnswer(a.service.Deliver(ctx, auth.Must(ctx).AccountID, in.ID))
 }
 
-type managedCancelOutput struct {
+type managedStatusOutput struct {
 	idempotency.Replay
 	Status int
 	Body   ManagedOrderDetailsView
 }
 
-func (a *Admin) cancel(ctx context.Context, in *cancelInput) (*managedCancelOutput, error) {
+func (a *Admin) cancel(ctx context.Context, in *cancelInput) (*managedStatusOutput, error) {
 	c, err := a.service.Cancel(ctx, CancelInput{
 		By: auth.Must(ctx).AccountID, OrderID: in.ID, Key: in.KeyOf("/admin/orders/"+in.ID.String()+"/cancel", in.Body), Reason: in.Body.Reason,
 	})
@@ -204,5 +258,5 @@ func (a *Admin) cancel(ctx context.Context, in *cancelInput) (*managedCancelOutp
 	if err != nil {
 		return nil, err
 	}
-	return &managedCancelOutput{idempotency.Replay{Replayed: c.Replayed}, statusOf(c.Order.State), managedOf(d)}, nil
+	return &managedStatusOutput{idempotency.Replay{Replayed: c.Replayed}, statusOf(c.Order.State), managedOf(d)}, nil
 }

@@ -20,6 +20,7 @@ const (
 	gracePending   = 5 * time.Minute  // after a pending order became the job's
 	graceUnpaid    = 15 * time.Minute // after an order's time to be paid is over: the gateway may have to be asked
 	graceCanceling = time.Hour        // after an order was canceled: the money has to go back
+	graceRefund    = 24 * time.Hour   // after a refund was asked for: the gateway may take its time
 	rest           = time.Minute      // after an order changed, for the other modules to have heard of it
 )
 
@@ -37,10 +38,12 @@ func Books(s *Service) []books.Invariant {
 		b.since("orders.timeline", "an order's timeline has no gap, and its last row is the order's state", b.timelines),
 		b.since("orders.transitions", "an order went no way that is not in the table of transitions", b.transitions),
 		b.since("orders.events", "an order's version is the number of its events, and none is missing", b.events),
+		b.since("orders.refunds", "an order gave back what its refunds say, no piece of it came back twice, and it is refunded once all did", b.refunds),
 		{Module: "ordering", Name: "quotas.sum", Says: "what counts against a customer's limit is what the customer's orders that are not dead have", Check: b.quotas},
 		b.now("orders.pending", "no order is being placed for long", b.pending),
 		b.now("orders.unpaid", "no order waits for its payment long after its time", b.unpaid),
 		b.now("orders.canceling", "no order is being canceled for long", b.cancelings),
+		b.now("refunds.age", "no refund of goods that came back is under way for long", b.openRefunds),
 		b.since("preorders.limits", "nobody has more of a drop than a customer may", b.preorderLimits),
 		b.now("preorders.canceled", "no order of a drop that was called off lives on unasked", b.canceledDrops),
 		{Module: "ordering", Name: "holds.orders", Says: "an order holds its lines of the stock while it waits, has used them once it is paid, and holds nothing when it is dead", Check: b.holds, Settles: true},
@@ -273,6 +276,21 @@ func (l ledger) cancelings(ctx context.Context, tx pgx.Tx, now time.Time) ([]boo
 	rows, err := l.sql.CancelingSince(ctx, tx, db.CancelingSinceParams{Before: now.Add(-graceCanceling), AtMost: books.MostWrong})
 	return each(rows, err, func(r db.CancelingSinceRow) books.Mismatch {
 		return books.Wrong(r.ID, "is being %s since %s", ordering.StateCanceled, r.Since.UTC().Format(time.RFC3339))
+	})
+}
+
+func (l ledger) refunds(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) ([]books.Mismatch, error) {
+	rows, err := l.sql.RefundsOff(ctx, tx, ids)
+	return each(rows, err, func(r db.RefundsOffRow) books.Mismatch {
+		return books.Wrong(r.ID, "it is %s and says that %d won went back for goods worth %d; its refunds say %d for %d, %d pieces did not come back, and %d did twice",
+			r.State, r.RefundedWon, r.ReturnedWon, r.RefundsWon, r.GoodsWon, r.LeftOver, r.TooMany)
+	})
+}
+
+func (l ledger) openRefunds(ctx context.Context, tx pgx.Tx, now time.Time) ([]books.Mismatch, error) {
+	rows, err := l.sql.RefundsSince(ctx, tx, db.RefundsSinceParams{Before: now.Add(-graceRefund), AtMost: books.MostWrong})
+	return each(rows, err, func(r db.RefundsSinceRow) books.Mismatch {
+		return books.Wrong(r.OrderID, "refund %s is %s since %s", r.ID, r.State, r.Since.UTC().Format(time.RFC3339))
 	})
 }
 

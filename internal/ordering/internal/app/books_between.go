@@ -88,8 +88,8 @@ type kept struct {
 }
 
 // compare looks whether orders have what they asked for: held while they wait, used once they are paid, given back when they are dead.
-// asks tells whether an order asks for anything.
-func compare(orders []resting, what string, asks func(o resting) bool, has map[uuid.UUID]kept, found *books.Finding) {
+// What came back after shipping was used all the same, unless it goes back as it is. asks tells whether an order asks for anything.
+func compare(orders []resting, what string, goesBack bool, asks func(o resting) bool, has map[uuid.UUID]kept, found *books.Finding) {
 	for _, o := range orders {
 		h, known := has[o.ID]
 		known = known && h.state != string(catalog.Released)
@@ -97,6 +97,7 @@ func compare(orders []resting, what string, asks func(o resting) bool, has map[u
 		switch state := ordering.State(o.State); {
 		case state == ordering.StatePending:
 			continue // on its way
+		case state == ordering.StateRefunded && !goesBack:
 		case state == ordering.StateAwaitingPayment:
 			want = catalog.Held
 		case dead(state):
@@ -133,7 +134,7 @@ func (l ledger) holds(ctx context.Context, from string) (books.Finding, error) {
 		for _, h := range answer.Items {
 			has[h.OrderID] = kept{string(h.State), slices.Equal(sorted(h.Lines), lines[h.OrderID])}
 		}
-		compare(orders, "stock", func(resting) bool { return true }, has, found)
+		compare(orders, "stock", false, func(resting) bool { return true }, has, found)
 		return nil
 	})
 }
@@ -153,7 +154,7 @@ func (l ledger) redemptions(ctx context.Context, from string) (books.Finding, er
 			o := of[r.OrderID]
 			has[r.OrderID] = kept{string(r.State), o.CouponID != nil && *o.CouponID == r.CouponID && o.DiscountWon == r.DiscountWon}
 		}
-		compare(orders, "coupon", func(o resting) bool { return o.CouponID != nil }, has, found)
+		compare(orders, "coupon", true, func(o resting) bool { return o.CouponID != nil }, has, found)
 		return nil
 	})
 }
@@ -172,7 +173,7 @@ func (l ledger) pointHolds(ctx context.Context, from string) (books.Finding, err
 		for _, h := range answer.Items {
 			has[h.OrderID] = kept{string(h.State), h.Points == points[h.OrderID]}
 		}
-		compare(orders, "hold of points", func(o resting) bool { return o.PointsWon > 0 }, has, found)
+		compare(orders, "hold of points", false, func(o resting) bool { return o.PointsWon > 0 }, has, found)
 		return nil
 	})
 }
@@ -254,19 +255,19 @@ func (l ledger) money(ctx context.Context, from string) (books.Finding, error) {
 		}
 		for _, o := range orders {
 			a := accounts[o.ID] // none: nothing was paid
-			kept, due := a.CapturedWon-a.RefundedWon, o.DueWon
+			kept, due := a.CapturedWon-a.RefundedWon, o.DueWon-o.RefundedWon
 			switch state := ordering.State(o.State); {
 			case state == ordering.StatePending, l.clock().Sub(a.MovedAt) < rest:
 				continue // on its way
 			case state == ordering.StateAwaitingPayment:
 				due = 0
-			case dead(state):
+			case dead(state) && state != ordering.StateRefunded:
 				if due = 0; a.RefundDue {
 					continue // the money is on its way back
 				}
 			}
 			if kept != due {
-				note(found, o.ID, "is %s and due %d won; %d were paid and %d given back", o.State, o.DueWon, a.CapturedWon, a.RefundedWon)
+				note(found, o.ID, "is %s and due %d won, %d of which went back; %d were paid and %d given back", o.State, o.DueWon, o.RefundedWon, a.CapturedWon, a.RefundedWon)
 			}
 		}
 		return nil

@@ -98,7 +98,7 @@ func stocked(t *testing.T) inventory {
 	i.keep(t, ordering.StateRejected)
 
 	for _, state := range []ordering.State{
-		ordering.StatePaid, ordering.StatePreparing, ordering.StateShipping, ordering.StateDelivered, ordering.StateConfirmed, ordering.StateCanceling,
+		ordering.StatePaid, ordering.StatePreparing, ordering.StateShipping, ordering.StateDelivered, ordering.StateConfirmed, ordering.StateRefunded, ordering.StateCanceling,
 	} {
 		p, err := s.Place(t.Context(), s.reduced(i.account, "reduced-"+string(state), i.shirt, sock))
 		require.NoError(t, err)
@@ -109,13 +109,17 @@ func stocked(t *testing.T) inventory {
 	s.relay(t)
 	_, err = s.Prepare(t.Context(), boss, i.order[ordering.StatePreparing])
 	require.NoError(t, err)
-	for _, state := range []ordering.State{ordering.StateShipping, ordering.StateDelivered, ordering.StateConfirmed} {
+	for _, state := range []ordering.State{ordering.StateShipping, ordering.StateDelivered, ordering.StateConfirmed, ordering.StateRefunded} {
 		_, err = s.Ship(t.Context(), boss, i.order[state], "CJ", "1")
 		require.NoError(t, err)
 	}
 	_, err = s.Deliver(t.Context(), boss, i.order[ordering.StateDelivered])
 	require.NoError(t, err)
 	_, err = s.Receive(t.Context(), i.account, i.order[ordering.StateConfirmed])
+	require.NoError(t, err)
+	_, err = s.Refund(t.Context(), taking(i.order[ordering.StateRefunded], "socks", pieces(sock, 1)))
+	require.NoError(t, err)
+	_, err = s.Refund(t.Context(), taking(i.order[ordering.StateRefunded], "all"))
 	require.NoError(t, err)
 	s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateSent }
 	_, err = s.Cancel(t.Context(), cancelation(i.account, i.order[ordering.StateCanceling], "c"))
@@ -185,6 +189,14 @@ func TestBooksNameWhatIsWrong(t *testing.T) {
 			i.exec(t, `INSERT INTO ordering.outbox (event_id, type, key, aggregate_version, occurred_at, data) VALUES ($2, 'ordering.paid.v1', $1, 1, now(), '{}')`, stray, uuid.Must(uuid.NewV7()))
 			return stray.String()
 		}},
+		"GaveBackMore":   {"orders.refunds", sql(`UPDATE ordering.orders SET refunded_won = refunded_won - 1 WHERE id = $1`, ordering.StateRefunded)},
+		"ReturnedLess":   {"orders.refunds", sql(`UPDATE ordering.orders SET returned_won = returned_won - 1 WHERE id = $1`, ordering.StateRefunded)},
+		"CameBackTwice":  {"orders.refunds", sql(`UPDATE ordering.refund_lines SET quantity = quantity + 1 WHERE refund_id IN (SELECT id FROM ordering.refunds WHERE order_id = $1)`, ordering.StateRefunded)},
+		"DidNotComeBack": {"orders.refunds", sql(`DELETE FROM ordering.refund_lines WHERE position = 1 AND refund_id IN (SELECT id FROM ordering.refunds WHERE order_id = $1)`, ordering.StateRefunded)},
+		"AllCameBack":    {"orders.refunds", sql(`UPDATE ordering.orders SET state = 'delivered' WHERE id = $1`, ordering.StateRefunded)},
+		"RefundForLong": {"refunds.age", sql(`UPDATE ordering.refunds SET state = 'sent', settled_at = NULL, attend_at = now(), requested_at = requested_at - interval '25 hours'
+			WHERE whole AND order_id = $1`, ordering.StateRefunded)},
+		"ARefundWithoutItsEvent": {"orders.events", sql(`DELETE FROM ordering.outbox WHERE key = $1 AND type = 'ordering.refunded.v1' AND data->>'whole' = 'true'`, ordering.StateRefunded)},
 		"CountedTooMuch": {"quotas.sum", func(t *testing.T, i inventory) string {
 			i.exec(t, `UPDATE ordering.purchase_quotas SET quantity = quantity + 1 WHERE product_id = $1`, i.shirt)
 			return i.account.String()
@@ -234,6 +246,9 @@ func TestBooksNameWhatIsWrong(t *testing.T) {
 		"AnotherDiscount":         {"coupons.orders", coupon(ordering.StateAwaitingPayment, func(r *coupons.Redemption) { r.DiscountWon++ })},
 		"DeadWithACoupon":         {"coupons.orders", coupon(ordering.StateExpired, func(r *coupons.Redemption) { r.State = coupons.Used })},
 		"ACouponIsHeldForTheDead": {"coupons.open", coupon(ordering.StateCanceled, func(r *coupons.Redemption) { r.State = coupons.Held })},
+		"RefundedWithACoupon":     {"coupons.orders", coupon(ordering.StateRefunded, func(r *coupons.Redemption) { r.State = coupons.Used })},
+		"RefundedAndNeverSold":    {"holds.orders", holding(ordering.StateRefunded, func(h *hold) { h.state = catalog.Released })},
+		"RefundedAndNeverSpent":   {"points.orders", pointHold(ordering.StateRefunded, func(h *accounts.PointHold) { h.State = accounts.Released })},
 		"PaidAndThePointsAreBack": {"points.orders", pointHold(ordering.StateDelivered, func(h *accounts.PointHold) { h.State = accounts.Released })},
 		"FewerPoints":             {"points.orders", pointHold(ordering.StatePaid, func(h *accounts.PointHold) { h.Points-- })},
 		"DeadWithPoints":          {"points.orders", pointHold(ordering.StateRejected, func(h *accounts.PointHold) { h.State = accounts.Used })},
@@ -252,6 +267,7 @@ func TestBooksNameWhatIsWrong(t *testing.T) {
 		"NeverPaid":       {"money.orders", money(ordering.StateDelivered, func(p *payments.Payment) { p.State = payments.StateOpen })},
 		"WaitsAndIsPaid":  {"money.orders", money(ordering.StateAwaitingPayment, func(p *payments.Payment) { p.State = payments.StateCaptured })},
 		"DeadAndKept":     {"money.orders", money(ordering.StateExpired, func(p *payments.Payment) { p.State = payments.StateCaptured })},
+		"RefundedAndKept": {"money.orders", money(ordering.StateRefunded, func(p *payments.Payment) { p.RefundedWon-- })},
 		"CanceledAndKept": {"money.orders", money(ordering.StateCanceled, func(p *payments.Payment) { p.State = payments.StateCaptured })},
 	} {
 		t.Run(name, func(t *testing.T) {

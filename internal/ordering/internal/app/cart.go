@@ -223,7 +223,7 @@ const cartPatience = 250 * time.Millisecond
 func (s *Service) takeFromCart(ctx context.Context, account uuid.UUID, lines []db.Line) {
 	ctx, cancel := context.WithTimeout(ctx, cartPatience)
 	defer cancel()
-	if _, err := s.emptying.Do(ctx, shard(account), boughtBy(account, lines)); err != nil {
+	if _, err := s.emptying.Do(ctx, batch.KeyOf(account), boughtBy(account, lines)); err != nil {
 		s.log.WarnContext(ctx, "what was ordered may stay in the cart", "account", account, "error", err)
 	}
 }

@@ -148,10 +148,11 @@ type fakePoints struct {
 	balance map[uuid.UUID]int64 // that can be spent
 	owners  map[uuid.UUID]uuid.UUID
 	held    map[uuid.UUID]accounts.PointHold
+	taken   map[uuid.UUID]accounts.TakenBack // by refund
 }
 
 func newPoints() *fakePoints {
-	return &fakePoints{balance: map[uuid.UUID]int64{}, owners: map[uuid.UUID]uuid.UUID{}, held: map[uuid.UUID]accounts.PointHold{}}
+	return &fakePoints{balance: map[uuid.UUID]int64{}, owners: map[uuid.UUID]uuid.UUID{}, held: map[uuid.UUID]accounts.PointHold{}, taken: map[uuid.UUID]accounts.TakenBack{}}
 }
 
 func (f *fakePoints) grant(account uuid.UUID, n int64) {
@@ -193,6 +194,30 @@ func (f *fakePoints) hold(in accounts.HoldInput) (accounts.PointHold, error) {
 	f.balance[in.AccountID] -= in.Points
 	f.held[in.OrderID], f.owners[in.OrderID] = h, in.AccountID
 	return h, nil
+}
+
+// TakeBack takes a hundredth: every purchase had earned that.
+func (f *fakePoints) TakeBack(ctx context.Context, in accounts.TakeBackInput) (accounts.TakenBack, error) {
+	if err := f.pass(ctx, "take_back.before"); err != nil {
+		return accounts.TakenBack{}, err
+	}
+	f.mu.Lock()
+	back, known := f.taken[in.RefundID]
+	if !known {
+		back = accounts.TakenBack{RefundID: in.RefundID, Owed: in.Won / 100, Taken: min(in.Won/100, f.balance[in.AccountID])}
+		f.balance[in.AccountID] -= back.Taken
+		f.taken[in.RefundID] = back
+	}
+	f.mu.Unlock()
+	return back, f.pass(ctx, "take_back.after")
+}
+
+// undo gives back what a refund that was refused had taken.
+func (f *fakePoints) undo(account, refund uuid.UUID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.balance[account] += f.taken[refund].Taken
+	delete(f.taken, refund)
 }
 
 func (f *fakePoints) settle(order uuid.UUID, state accounts.HoldState) {

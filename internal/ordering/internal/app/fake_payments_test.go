@@ -20,7 +20,8 @@ type fakePayments struct {
 	keys     map[string]uuid.UUID
 	gateway  func(p payments.Payment) payments.State       // captured, confirming or open (declined)
 	refunds  func(p payments.Payment) payments.RefundState // done, sent or refused
-	returned map[uuid.UUID]int                             // refunds that were done, per order
+	returned map[uuid.UUID]int                             // refunds of the whole that were done, per order
+	parts    map[uuid.UUID]payments.Refund                 // of goods that came back
 	closing  func(order uuid.UUID) error                   // fails to close certain orders
 
 	lenient  bool // breaks its promise: what it says is closed can be paid
@@ -30,6 +31,7 @@ type fakePayments struct {
 func newPayments(c clock.Clock) *fakePayments {
 	return &fakePayments{
 		clock: c, payments: map[uuid.UUID]payments.Payment{}, opened: map[uuid.UUID]payments.OpenInput{}, keys: map[string]uuid.UUID{}, returned: map[uuid.UUID]int{},
+		parts:   map[uuid.UUID]payments.Refund{},
 		gateway: func(payments.Payment) payments.State { return payments.StateCaptured },
 		refunds: func(payments.Payment) payments.RefundState { return payments.RefundStateDone },
 	}
@@ -135,6 +137,13 @@ func (f *fakePayments) Refund(ctx context.Context, in payments.RefundInput) (pay
 	if err := f.pass(ctx, "refund.before"); err != nil {
 		return payments.Payment{}, err
 	}
+	if in.RefundID != uuid.Nil {
+		p, err := f.refundPart(in)
+		if err != nil {
+			return p, err
+		}
+		return p, f.pass(ctx, "refund.after")
+	}
 	f.mu.Lock()
 	p := f.payments[in.OrderID]
 	if p.State != payments.StateCaptured {
@@ -155,6 +164,40 @@ func (f *fakePayments) Refund(ctx context.Context, in payments.RefundInput) (pay
 	f.payments[in.OrderID] = p
 	f.mu.Unlock()
 	return p, f.pass(ctx, "refund.after")
+}
+
+func (f *fakePayments) refundPart(in payments.RefundInput) (payments.Payment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.payments[in.OrderID]
+	r, known := f.parts[in.RefundID]
+	if !known {
+		if p.State != payments.StateCaptured || in.AmountWon < 1 || in.AmountWon > p.AmountWon-p.RefundedWon {
+			return payments.Payment{}, payments.ErrNotRefundable
+		}
+		r = payments.Refund{ID: in.RefundID, AmountWon: in.AmountWon, Reason: in.Reason, State: payments.RefundStateSent}
+	}
+	if r.State == payments.RefundStateSent {
+		if r.State = f.refunds(p); r.State == payments.RefundStateDone {
+			p.RefundedWon += r.AmountWon
+		}
+	}
+	f.payments[in.OrderID], f.parts[in.RefundID] = p, r
+	p.Refund = &r
+	return p, nil
+}
+
+// settlePart is what the gateway says later.
+func (f *fakePayments) settlePart(order, refund uuid.UUID, state payments.RefundState) payments.Refund {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, p := f.parts[refund], f.payments[order]
+	if r.State == payments.RefundStateSent && state == payments.RefundStateDone {
+		p.RefundedWon += r.AmountWon
+	}
+	r.State = state
+	f.parts[refund], f.payments[order] = r, p
+	return r
 }
 
 func (f *fakePayments) Payment(ctx context.Context, in payments.PaymentInput) (payments.Payment, error) {

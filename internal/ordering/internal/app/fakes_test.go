@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,8 +41,11 @@ func (p *points) never(point string) {
 
 // once makes the next call fail there.
 func (p *points) once(point string, fail func(ctx context.Context) error) {
+	var failed atomic.Bool
 	p.always(point, func(ctx context.Context) error {
-		p.never(point)
+		if failed.Swap(true) { // two that come at once both find the fault
+			return ctx.Err()
+		}
 		return fail(ctx)
 	})
 }

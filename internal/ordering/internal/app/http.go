@@ -45,7 +45,7 @@ func (h *HTTP) Routes(api *web.API) {
 			catalog.ErrOutOfStock, catalog.ErrNotOnSale, catalog.ErrReservationReleased, catalog.ErrBusy, accounts.ErrNoAddress, payments.ErrOrderClosed,
 			coupons.ErrNotApplicable, coupons.ErrReleased, accounts.ErrNotEnoughPoints, accounts.ErrPointsReleased, accounts.ErrNoAccount, batch.ErrBusy,
 			ordering.ErrPriceChanged, ordering.ErrLimitPerCustomer, ordering.ErrTooManyUnpaid, ordering.ErrBelowMinimum, ordering.ErrAmountOverflow,
-			ordering.ErrNotPlaced, queue.ErrPaused, idempotency.ErrReused, idempotency.ErrInProgress,
+			ordering.ErrNotPlaced, queue.ErrWaiting, queue.ErrBusy, queue.ErrUnavailable, idempotency.ErrReused, idempotency.ErrInProgress,
 		},
 	}, h.place)
 	web.Register(api, web.Operation{
@@ -75,7 +75,7 @@ func (h *HTTP) Routes(api *web.API) {
 	web.Register(api, web.Operation{
 		ID: "confirm-receipt", Method: http.MethodPost, Path: "/v1/orders/{id}/receipt", Tag: tag, Summary: "Confirm that the parcel came", Role: auth.Shopper,
 		Description: "The sale is final then. Saying it again changes nothing.",
-		Problems:    []*fault.Error{ordering.ErrNoOrder, ordering.ErrIllegalTransition},
+		Problems:    []*fault.Error{ordering.ErrNoOrder, ordering.ErrIllegalTransition, ordering.ErrRefundOpen},
 	}, h.receive)
 	web.Register(api, web.Operation{
 		ID: "confirm-payment", Method: http.MethodPost, Path: "/v1/payments/confirm", Tag: tag, Summary: "Take an authorised payment", Role: auth.Shopper,

@@ -37,7 +37,7 @@ func (h *HTTP) preorderRoutes(api *web.API) {
 		Problems: []*fault.Error{
 			ordering.ErrNoPreorder, ordering.ErrPreorderNotOpen, ordering.ErrPreorderSoldOut, ordering.ErrPreorderLimit, ordering.ErrPreorderForfeited,
 			ordering.ErrPreorderCanceled, ordering.ErrPriceChanged, ordering.ErrTooManyUnpaid, ordering.ErrBelowMinimum, ordering.ErrAmountOverflow,
-			ordering.ErrNotPlaced, accounts.ErrNoAddress, catalog.ErrReservationReleased, catalog.ErrBusy, payments.ErrOrderClosed, queue.ErrPaused,
+			ordering.ErrNotPlaced, accounts.ErrNoAddress, catalog.ErrReservationReleased, catalog.ErrBusy, payments.ErrOrderClosed, queue.ErrWaiting, queue.ErrBusy, queue.ErrUnavailable,
 			idempotency.ErrReused, idempotency.ErrInProgress,
 		},
 	}, h.placePreorder)

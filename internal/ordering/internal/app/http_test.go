@@ -187,6 +187,54 @@ func TestCancelOverHTTP(t *testing.T) {
 	}
 }
 
+func TestRefundsOverHTTP(t *testing.T) {
+	t.Parallel()
+
+	s, account := setup(t), uuid.New()
+	api := s.http(t)
+	me, boss := client{api, shopperToken(account)}, client{api, "manager." + uuid.NewString()}
+	id, shirt, sock := s.shipped(t, account)
+	path := "/admin/orders/" + id.String() + "/refunds"
+	one := object{"items": []object{{"product_id": shirt, "quantity": 1}}, "restock": true, "reason": "솔기가 터졌습니다"}
+
+	s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateSent }
+	first := boss.do("POST", path, "r1", one).Is(202).Body["refunds"].([]any)[0].(object)
+	require.Equal(t, "sent", first["state"])
+	require.Equal(t, json.Number("12080"), first["money_won"])
+	require.Equal(t, json.Number("154"), first["points_won"])
+	require.Equal(t, []any{object{"product_id": shirt.String(), "quantity": json.Number("1")}}, first["items"])
+	boss.do("POST", path, "r2", one).Says(409, "ordering.refund_open")
+	me.do("POST", "/v1/orders/"+id.String()+"/receipt", "", nil).Says(409, "ordering.refund_open")
+	s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateDone }
+	again := boss.do("POST", path, "r1", one)
+	require.Equal(t, json.Number("12080"), again.Is(200).Body["refunded_won"])
+	require.Equal(t, "true", again.Header.Get("Idempotency-Replayed"))
+	boss.do("POST", path, "r1", object{"restock": false, "reason": "x"}).Says(422, "idempotency.key_reused")
+
+	boss.do("POST", path, "r3", object{"items": []object{{"product_id": sock, "quantity": 2}}, "restock": false, "reason": "x"}).Says(409, "ordering.not_that_many")
+	for _, wrong := range []object{
+		{"restock": true, "reason": ""},
+		{"restock": true},
+		{"reason": "x"},
+		{"restock": true, "reason": strings.Repeat("x", 201)},
+		{"items": []object{{"product_id": sock, "quantity": 0}}, "restock": true, "reason": "x"},
+		{"items": []object{{"product_id": sock, "quantity": 1}, {"product_id": sock, "quantity": 1}}, "restock": true, "reason": "x"},
+	} {
+		boss.do("POST", path, "r4", wrong).Says(422, "request.invalid")
+	}
+	boss.do("POST", path, "", one).Is(400)
+	s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateRefused }
+	boss.do("POST", path, "r5", one).Says(409, "ordering.refund_refused")
+	s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateDone }
+	require.Equal(t, "refunded", boss.do("POST", path, "r6", object{"restock": false, "reason": "the rest"}).Is(200).Body["state"])
+
+	mine := me.do("GET", "/v1/orders/"+id.String(), "", nil).Is(200).Body
+	require.Len(t, mine["refunds"], 3)
+	require.Equal(t, json.Number("39200"), mine["refunded_won"])
+	s.check(t, account)
+	require.Equal(t, 3, s.count(t, `SELECT count(*) FROM ordering.audit_log WHERE subject = $1 AND action = 'orders.refund'`, id))
+}
+
 // Another's order is not there, whatever is asked of it; what is a manager's is nobody else's.
 func TestStrangers(t *testing.T) {
 	t.Parallel()

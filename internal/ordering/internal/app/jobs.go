@@ -37,6 +37,7 @@ func Jobs(s *Service) []jobs.Job {
 		{Name: "ordering.recover", Every: time.Second, Run: s.Recover},
 		{Name: "ordering.expire", Every: time.Second, Run: s.Expire},
 		{Name: "ordering.cancel", Every: time.Second, Run: s.FinishCancelations},
+		{Name: "ordering.refunds", Every: time.Second, Run: s.FinishRefunds},
 		{Name: "ordering.quotas", Every: time.Second, Run: s.ReturnQuotas},
 		{Name: "ordering.preorders", Every: time.Second, Run: s.FinishPreorders},
 		{Name: "ordering.carts", Every: time.Hour, Run: s.RemoveExpiredCarts},

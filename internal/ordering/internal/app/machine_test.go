@@ -24,6 +24,16 @@ type modeled struct {
 	former   ordering.State
 	payment  payments.State
 	quantity int64
+	returned int64     // of the quantity, what came back
+	back     int64     // what is about to
+	refund   uuid.UUID // of that
+}
+
+// cameBack ends the refund that is under way.
+func (o *modeled) cameBack() {
+	if o.returned, o.back = o.returned+o.back, 0; o.returned == o.quantity {
+		o.state = ordering.StateRefunded
+	}
 }
 
 // TestMachine lets chance do what shoppers, managers, gateways and jobs do, in any order, and compares every answer and every state
@@ -69,7 +79,7 @@ func TestMachine(t *testing.T) {
 						unpaid++
 					}
 					switch o.state {
-					case ordering.StateExpired, ordering.StateCanceled:
+					case ordering.StateExpired, ordering.StateCanceled, ordering.StateRefunded:
 					default:
 						bought += o.quantity
 					}
@@ -160,7 +170,7 @@ func TestMachine(t *testing.T) {
 					}
 				case ordering.StateCanceled:
 					expect(rt, err, nil)
-				case ordering.StateExpired:
+				case ordering.StateExpired, ordering.StateRefunded:
 					expect(rt, err, ordering.ErrIllegalTransition)
 				default:
 					expect(rt, err, ordering.ErrAlreadyShipping)
@@ -182,6 +192,50 @@ func TestMachine(t *testing.T) {
 					o.state = o.former
 				}
 			},
+			"refund": func(rt *rapid.T) {
+				o := pick(rt)
+				n := rapid.Int64Range(1, 3).Draw(rt, "pieces")
+				outcome := rapid.SampledFrom([]payments.RefundState{payments.RefundStateDone, payments.RefundStateSent, payments.RefundStateRefused}).Draw(rt, "refund")
+				s.payments.refunds = func(payments.Payment) payments.RefundState { return outcome }
+				r, err := s.Refund(t.Context(), taking(o.id, uuid.NewString(), pieces(shirt, n)))
+				switch o.state {
+				case ordering.StateShipping, ordering.StateDelivered, ordering.StateConfirmed:
+				case ordering.StateAwaitingPayment, ordering.StatePaid, ordering.StatePreparing:
+					expect(rt, err, ordering.ErrNotShipped)
+					return
+				default:
+					expect(rt, err, ordering.ErrIllegalTransition)
+					return
+				}
+				switch {
+				case o.back > 0:
+					expect(rt, err, ordering.ErrRefundOpen)
+				case o.returned+n > o.quantity:
+					expect(rt, err, ordering.ErrNotThatMany)
+				case outcome == payments.RefundStateRefused:
+					expect(rt, err, ordering.ErrRefundRefused)
+				default:
+					expect(rt, err, nil)
+					if o.back, o.refund = n, r.Refund.ID; outcome == payments.RefundStateDone {
+						o.cameBack()
+					}
+				}
+			},
+			"refundOfGoodsSettles": func(rt *rapid.T) {
+				o := pick(rt)
+				if o.back == 0 {
+					rt.Skip("nothing is on its way back")
+				}
+				if rapid.Bool().Draw(rt, "done") {
+					part := s.payments.settlePart(o.id, o.refund, payments.RefundStateDone)
+					s.hear(rt, payments.Refunded{OrderID: o.id, Version: 3, RefundID: part.ID, AmountWon: part.AmountWon})
+					o.cameBack()
+				} else {
+					s.payments.settlePart(o.id, o.refund, payments.RefundStateRefused)
+					s.hear(rt, payments.RefundRefused{OrderID: o.id, Version: 3, RefundID: o.refund, Code: "REFUND_REJECTED"})
+					o.back = 0
+				}
+			},
 			"prepare": func(rt *rapid.T) {
 				o := pick(rt)
 				_, err := s.Prepare(t.Context(), boss, o.id)
@@ -200,12 +254,16 @@ func TestMachine(t *testing.T) {
 			"receive": func(rt *rapid.T) {
 				o := pick(rt)
 				_, err := s.Receive(t.Context(), account, o.id)
+				if o.back > 0 && o.state != ordering.StateConfirmed {
+					expect(rt, err, ordering.ErrRefundOpen)
+					return
+				}
 				expect(rt, err, move(o, ordering.StateConfirmed, ordering.StateShipping, ordering.StateDelivered, ordering.StateConfirmed))
 			},
 			"timePasses": func(rt *rapid.T) {
 				s.clock.Advance(16 * time.Minute)
 				s.payments.refunds = func(payments.Payment) payments.RefundState { return payments.RefundStateSent }
-				require.NoError(rt, errors.Join(s.Recover(t.Context()), s.Expire(t.Context()), s.FinishCancelations(t.Context())))
+				require.NoError(rt, errors.Join(s.Recover(t.Context()), s.Expire(t.Context()), s.FinishCancelations(t.Context()), s.FinishRefunds(t.Context())))
 				for _, o := range orders {
 					if o.state == ordering.StateAwaitingPayment && o.payment == payments.StateOpen {
 						o.state, o.payment = ordering.StateExpired, payments.StateClosed
@@ -221,8 +279,9 @@ func TestMachine(t *testing.T) {
 		s.check(rt, account)
 		s.clock.Advance(2 * time.Minute)
 		// The gateway may take its time here, and a refund that went through and was not heard of yet is on its way.
-		s.sound(rt, "", "orders.unpaid", "orders.canceling", "money.orders")
+		s.sound(rt, "", "orders.unpaid", "orders.canceling", "refunds.age", "money.orders")
 		// What is still open would be the next check's.
 		s.exec(rt, `UPDATE ordering.orders SET attend_at = 'infinity' WHERE attend_at IS NOT NULL`)
+		s.exec(rt, `UPDATE ordering.refunds SET attend_at = 'infinity' WHERE attend_at IS NOT NULL`)
 	})
 }

@@ -27,6 +27,7 @@ type Details struct {
 	Order    db.Order
 	Lines    []db.Line
 	Timeline []db.Moment
+	Refunds  []Refunded
 	Payment  *payments.Payment // nil: there is none, or payments does not answer
 }
 
@@ -107,6 +108,9 @@ func (s *Service) details(ctx context.Context, o db.Order, withPayment bool) (d 
 	}
 	if d.Timeline, err = s.sql.TimelineOf(ctx, s.pool, o.ID); err != nil {
 		return d, fmt.Errorf("read the order's timeline: %w", err)
+	}
+	if d.Refunds, err = s.refundsOf(ctx, o.ID); err != nil {
+		return d, err
 	}
 	if !withPayment {
 		return d, nil

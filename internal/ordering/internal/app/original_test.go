@@ -49,7 +49,7 @@ func TestNoCallWithinATransaction(t *testing.T) {
 	id := s.paid(t, account, shirt)
 	_, err := s.Cancel(t.Context(), cancelation(account, id, "c"))
 	require.NoError(t, err)
-	s.exec(t, `TRUNCATE ordering.orders, ordering.order_lines, ordering.order_timeline`)
+	s.exec(t, `TRUNCATE ordering.orders, ordering.order_lines, ordering.order_timeline, ordering.refunds, ordering.refund_lines`)
 	s.place(t, account, shirt)
 	s.clock.Advance(16 * time.Minute)
 	require.NoError(t, s.Expire(t.Context()))

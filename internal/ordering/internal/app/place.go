@@ -16,6 +16,7 @@ import (
 	"github.com/sasapick/shop/internal/ordering"
 	"github.com/sasapick/shop/internal/ordering/internal/db"
 	"github.com/sasapick/shop/internal/payments"
+	"github.com/sasapick/shop/internal/platform/batch"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/idempotency"
 )
@@ -79,7 +80,7 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (Placement, error) {
 func (s *Service) place(ctx context.Context, in PlaceInput) (Placement, error) {
 	d, refusal := s.draft(ctx, in)
 	if refusal != nil {
-		switch first, err := s.finding.Do(ctx, shard(in.AccountID), in.request()); {
+		switch first, err := s.finding.Do(ctx, batch.KeyOf(in.AccountID), in.request()); {
 		case err != nil:
 			return Placement{}, s.outage(ctx, "look up the key", err)
 		case first == uuid.Nil:
@@ -88,7 +89,7 @@ func (s *Service) place(ctx context.Context, in PlaceInput) (Placement, error) {
 			return s.replay(ctx, in, first)
 		}
 	}
-	switch id, err := s.placing.Do(ctx, shard(in.AccountID), d); {
+	switch id, err := s.placing.Do(ctx, batch.KeyOf(in.AccountID), d); {
 	case err != nil:
 		return Placement{}, err
 	case id != d.order.ID:
@@ -242,7 +243,7 @@ func (s *Service) drive(ctx context.Context, o db.Order, lines []db.Line, claima
 		}
 		payment, end.to, end.expiresAt = &pay, ordering.StateAwaitingPayment, new(pay.ExpiresAt.UTC())
 	}
-	done, err := s.finishing.Do(ctx, shard(o.ID), end)
+	done, err := s.finishing.Do(ctx, batch.KeyOf(o.ID), end)
 	if err != nil {
 		return Placement{}, s.outage(ctx, "finish the placing", err)
 	}

@@ -40,6 +40,15 @@ var (
 	refundCommit    = failpoint.New("ordering.refund.commit")
 	refundCommitted = failpoint.New("ordering.refund.committed")
 
+	requestCommit    = failpoint.New("ordering.refund.requested.commit") // of goods that come back after shipping
+	requestCommitted = failpoint.New("ordering.refund.requested.committed")
+	takeBackCalled   = failpoint.New("ordering.take_back.called") // accounts has taken back what they had earned
+	sendCommit       = failpoint.New("ordering.refund.sent.commit")
+	sendCommitted    = failpoint.New("ordering.refund.sent.committed") // what is to be given back is known, and payments is not
+	partCalled       = failpoint.New("ordering.refund.part.called")
+	endCommit        = failpoint.New("ordering.refund.ended.commit")
+	endCommitted     = failpoint.New("ordering.refund.ended.committed")
+
 	// The bus commits what was heard, with the row of its inbox.
 	capturedHeard = failpoint.New("ordering.captured.heard")
 	refundedHeard = failpoint.New("ordering.refunded.heard")

@@ -6,7 +6,6 @@ package app
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -178,6 +177,3 @@ func refused(err error) (*fault.Error, bool) {
 		return f, true
 	}
 }
-
-// shard spreads ids, whose last bytes are random, over a group's shards.
-func shard(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }

@@ -124,6 +124,9 @@ func (s *Service) onRefunded(ctx context.Context, tx pgx.Tx, e payments.Refunded
 	if err != nil {
 		return err
 	}
+	if known, err := s.hearRefund(ctx, tx, o, e.RefundID, refundDone, ""); known || err != nil {
+		return err
+	}
 	switch state := ordering.State(o.State); {
 	case state == ordering.StateCanceling:
 		_, err = s.refunded(ctx, tx, o)
@@ -151,6 +154,9 @@ func (s *Service) onRefundRefused(ctx context.Context, tx pgx.Tx, e payments.Ref
 	defer refusalHeard.Hit()
 	o, err := s.lock(ctx, tx, e.OrderID)
 	if err != nil {
+		return err
+	}
+	if known, err := s.hearRefund(ctx, tx, o, e.RefundID, refundRefused, e.Code); known || err != nil {
 		return err
 	}
 	if o.State != string(ordering.StateCanceling) || slices.Contains(o.RefusedRefundIds, e.RefundID) {

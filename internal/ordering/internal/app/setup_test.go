@@ -234,6 +234,17 @@ func (s *shop) relay(t tester) {
 			s.catalog.use(e.order)
 			s.coupons.settle(e.order, coupons.Used)
 			s.points.settle(e.order, accounts.Used)
+		case ordering.Refunded{}.EventType():
+			var r ordering.Refunded
+			require.NoError(t, json.Unmarshal(e.data, &r))
+			s.points.grant(r.AccountID, r.PointsBack)
+			if r.Whole {
+				s.coupons.settle(e.order, coupons.Released)
+			}
+		case ordering.RefundRefused{}.EventType():
+			var r ordering.RefundRefused
+			require.NoError(t, json.Unmarshal(e.data, &r))
+			s.points.undo(r.AccountID, r.RefundID)
 		case ordering.Rejected{}.EventType(), ordering.Expired{}.EventType(), ordering.Canceled{}.EventType():
 			s.catalog.release(e.order)
 			s.coupons.settle(e.order, coupons.Released)
@@ -257,16 +268,16 @@ func (s *shop) check(t tester, account uuid.UUID) {
 		require.Equal(t, versions[e.order], e.version, "versions are contiguous")
 	}
 	rows, err := s.pool.Query(t.Context(), `
-		SELECT o.id, o.state, o.version, o.step, t.step, t.from_state, t.to_state
+		SELECT o.id, o.state, o.version, o.step, o.refunded_won, t.step, t.from_state, t.to_state
 		FROM ordering.orders o JOIN ordering.order_timeline t ON t.order_id = o.id
 		WHERE o.account_id = $1 ORDER BY o.id, t.step`, account)
 	require.NoError(t, err)
 	var id, last uuid.UUID
 	var state, from, to, at string
-	var version int64
+	var version, refunded int64
 	var steps, step, seen int
 	unpaid := map[uuid.UUID]bool{}
-	_, err = pgx.ForEachRow(rows, []any{&id, &state, &version, &steps, &step, &from, &to}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &state, &version, &steps, &refunded, &step, &from, &to}, func() error {
 		if id != last {
 			last, seen, at = id, 0, ""
 		}
@@ -284,6 +295,10 @@ func (s *shop) check(t tester, account uuid.UUID) {
 		require.Equal(t, versions[id], version)
 		hold, payment := s.catalog.hold(id), s.payments.of(id)
 		switch st := ordering.State(state); {
+		case st == ordering.StateRefunded:
+			require.Equal(t, catalog.Used, hold, "what came back was sold")
+			require.NotContains(t, []coupons.RedemptionState{coupons.Held, coupons.Used}, s.coupons.of(id), "the coupon of what came back is not given back")
+			require.Equal(t, refunded, payment.RefundedWon, "the order says what went back")
 		case app.Dead(st):
 			require.NotContains(t, []catalog.HoldState{catalog.Held, catalog.Used}, hold, "a dead order holds stock")
 			require.NotContains(t, []coupons.RedemptionState{coupons.Held, coupons.Used}, s.coupons.of(id), "a dead order has a coupon")
@@ -297,6 +312,9 @@ func (s *shop) check(t tester, account uuid.UUID) {
 			require.Equal(t, catalog.Held, hold)
 		case st != ordering.StatePending:
 			require.Equal(t, catalog.Used, hold, "what was paid for is sold")
+			if st != ordering.StateCanceling && refunded > 0 {
+				require.Equal(t, refunded, payment.RefundedWon, "the order says what went back")
+			}
 		}
 		return nil
 	})

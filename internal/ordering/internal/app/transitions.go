@@ -47,6 +47,11 @@ var transitions = []transition{
 	{ordering.StateCanceling, ordering.StateCanceled, false, "the money went back, or there was none", canceled},
 	{ordering.StateCanceling, ordering.StatePaid, false, "the refund was refused", nil},
 	{ordering.StateCanceling, ordering.StatePreparing, false, "the refund was refused", nil},
+
+	// A refund tells of itself, also when it leaves the order where it is.
+	{ordering.StateShipping, ordering.StateRefunded, false, "all of it came back", nil},
+	{ordering.StateDelivered, ordering.StateRefunded, false, "all of it came back", nil},
+	{ordering.StateConfirmed, ordering.StateRefunded, false, "all of it came back", nil},
 }
 
 func placed(c ordering.Change, _ db.Order) outbox.Event    { return ordering.Placed{Change: c} }
@@ -113,6 +118,11 @@ func (s *Service) move(ctx context.Context, tx pgx.Tx, o db.Order, st step) (db.
 	t, err := transitionOf(ordering.State(o.State), st.to, st.by)
 	if err != nil {
 		return o, err
+	}
+	if st.to == ordering.StateConfirmed { // what an order earns, and what is taken back of it, depends on which was first
+		if err := s.noOpenRefund(ctx, tx, o.ID); err != nil {
+			return o, err
+		}
 	}
 	at := s.clock()
 	arg := st.set
@@ -245,6 +255,8 @@ func changeOf(o db.Order, lines []db.Line) ordering.Change {
 		ShippingWon: o.ShippingWon,
 		TotalWon:    o.TotalWon,
 		DueWon:      o.DueWon,
+		RefundedWon: o.RefundedWon,
+		ReturnedWon: o.ReturnedWon,
 		Lines:       make([]ordering.Line, len(lines)),
 		At:          o.UpdatedAt.UTC(),
 	}

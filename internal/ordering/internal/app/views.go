@@ -69,6 +69,7 @@ type OrderView struct {
 	TotalWon     int64          `json:"total_won" example:"23800" doc:"The items, less the discount, and shipping."`
 	PointsWon    int64          `json:"points_won" example:"800" doc:"What points pay of the total."`
 	DueWon       int64          `json:"due_won" example:"23000" doc:"What is, or was, to be paid in money."`
+	RefundedWon  int64          `json:"refunded_won" example:"0" doc:"What was given back of that for goods that came back after shipping."`
 	Address      AddressView    `json:"address"`
 	Payment      *PaymentView   `json:"payment,omitempty" doc:"While the order waits to be paid."`
 	ExpiresAt    *time.Time     `json:"expires_at,omitempty" doc:"To be paid until then; absent when nothing is to be paid any more."`
@@ -82,6 +83,40 @@ type OrderView struct {
 type OrderDetailsView struct {
 	OrderView
 	Timeline []MomentView `json:"timeline" doc:"Oldest first."`
+	Refunds  []RefundView `json:"refunds" doc:"Of goods that came back after shipping; oldest first."`
+}
+
+// RefundView is what is given back for goods that come back after shipping.
+type RefundView struct {
+	ID          uuid.UUID          `json:"id"`
+	State       string             `json:"state" enum:"requested,sent,done,refused" doc:"requested and sent: under way; refused: the payment could not be given back, and a person looks into it."`
+	Items       []ReturnedItemView `json:"items"`
+	MoneyWon    int64              `json:"money_won" example:"11000" doc:"What goes back the way it was paid."`
+	PointsWon   int64              `json:"points_won" example:"800" doc:"The points that had paid for the goods; they come back."`
+	KeptWon     int64              `json:"kept_won" example:"0" doc:"Taken off the money, for points that the goods had earned and that are spent; known once the refund is sent."`
+	Reason      string             `json:"reason" example:"a seam came open"`
+	RequestedAt time.Time          `json:"requested_at"`
+	SettledAt   *time.Time         `json:"settled_at,omitempty" doc:"When it was done, or refused."`
+}
+
+// ReturnedItemView is how many pieces of a product come back.
+type ReturnedItemView struct {
+	ProductID uuid.UUID `json:"product_id"`
+	Quantity  int64     `json:"quantity" example:"1"`
+}
+
+func refundsViewOf(refunds []Refunded) []RefundView {
+	views := make([]RefundView, len(refunds))
+	for i, r := range refunds {
+		views[i] = RefundView{
+			ID: r.ID, State: r.State, Items: make([]ReturnedItemView, len(r.Lines)), MoneyWon: moneyOf(r.Refund), PointsWon: r.Points, KeptWon: r.KeptWon,
+			Reason: r.Reason, RequestedAt: r.RequestedAt.UTC(), SettledAt: utc(r.SettledAt),
+		}
+		for n, l := range r.Lines {
+			views[i].Items[n] = ReturnedItemView{l.ProductID, l.Quantity}
+		}
+	}
+	return views
 }
 
 func viewOf(o db.Order, lines []db.Line, payment *payments.Payment) OrderView {
@@ -89,6 +124,7 @@ func viewOf(o db.Order, lines []db.Line, payment *payments.Payment) OrderView {
 		ID: o.ID, Number: o.Number, Kind: o.Kind, PreorderID: o.DropID, State: ordering.State(o.State),
 		Items:    make([]ItemView, len(lines)),
 		ItemsWon: o.ItemsWon, CouponID: o.CouponID, DiscountWon: o.DiscountWon, ShippingWon: o.ShippingWon, TotalWon: o.TotalWon, PointsWon: o.PointsWon, DueWon: o.DueWon,
+		RefundedWon:  o.RefundedWon,
 		Address:      AddressView{Recipient: o.Recipient, Phone: o.Phone, Zipcode: o.Zipcode, Line1: o.Line1, Line2: o.Line2},
 		CancelReason: text(o.CancelReason),
 		CreatedAt:    o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
@@ -115,7 +151,7 @@ func viewOf(o db.Order, lines []db.Line, payment *payments.Payment) OrderView {
 
 // detailsOf leaves out what the system and managers remarked: it is not meant for the buyer.
 func detailsOf(d Details) OrderDetailsView {
-	v := OrderDetailsView{OrderView: viewOf(d.Order, d.Lines, d.Payment), Timeline: []MomentView{}}
+	v := OrderDetailsView{OrderView: viewOf(d.Order, d.Lines, d.Payment), Timeline: []MomentView{}, Refunds: refundsViewOf(d.Refunds)}
 	for _, m := range d.Timeline {
 		own := m.ActorKind == shopperKind
 		if m.FromState == m.ToState && !own {

@@ -47,15 +47,18 @@ WHERE t.order_id = ANY(sqlc.arg(ids)::uuid[])
 ORDER BY t.order_id, t.step;
 
 -- name: EventsOff :many
--- told are the ways that publish an event. Of orders that are older than young_since, early events may have been deleted.
+-- told are the ways that publish an event; a refund that is settled publishes one too. Of orders that are older than young_since, early events may have been deleted.
 SELECT s.id::uuid AS id, COALESCE(o.version, 0)::bigint AS version, COALESCE(t.steps, 0)::bigint AS steps, COALESCE(x.events, 0)::bigint AS events,
     COALESCE(x.first, 0)::bigint AS first, COALESCE(x.last, 0)::bigint AS last
 FROM unnest(sqlc.arg(ids)::uuid[]) AS s (id)
 LEFT JOIN ordering.orders o ON o.id = s.id
 LEFT JOIN (
-    SELECT i.order_id, count(*) AS steps FROM ordering.order_timeline i
-    WHERE i.order_id = ANY(sqlc.arg(ids)::uuid[]) AND i.from_state || '>' || i.to_state = ANY(sqlc.arg(told)::text[])
-    GROUP BY i.order_id) AS t ON t.order_id = s.id
+    SELECT p.order_id, count(*) AS steps FROM (
+        SELECT i.order_id FROM ordering.order_timeline i
+        WHERE i.order_id = ANY(sqlc.arg(ids)::uuid[]) AND i.from_state || '>' || i.to_state = ANY(sqlc.arg(told)::text[])
+        UNION ALL
+        SELECT r.order_id FROM ordering.refunds r WHERE r.order_id = ANY(sqlc.arg(ids)::uuid[]) AND r.state IN ('done', 'refused')) AS p
+    GROUP BY p.order_id) AS t ON t.order_id = s.id
 LEFT JOIN (
     SELECT e.key, count(*) AS events, min(e.aggregate_version) AS first, max(e.aggregate_version) AS last
     FROM ordering.outbox e WHERE e.key = ANY(sqlc.arg(ids)::uuid[]) GROUP BY e.key) AS x ON x.key = s.id
@@ -89,7 +92,8 @@ WHERE COALESCE(c.quantity, 0) <> COALESCE(v.quantity, 0)
 ORDER BY 1, 2;
 
 -- name: CountUnsettled :one
-SELECT count(*) FROM ordering.orders o WHERE o.unpaid OR (NOT o.unpaid AND o.state = 'canceling');
+SELECT ((SELECT count(*) FROM ordering.orders o WHERE o.unpaid OR (NOT o.unpaid AND o.state = 'canceling'))
+      + (SELECT count(*) FROM ordering.refunds r WHERE r.attend_at IS NOT NULL))::bigint AS unsettled;
 
 -- name: PendingSince :many
 SELECT o.id, o.created_at AS since FROM ordering.orders o
@@ -103,8 +107,35 @@ WHERE o.unpaid AND o.state = 'awaiting_payment' AND o.expires_at < sqlc.arg(befo
 SELECT o.id, o.updated_at AS since FROM ordering.orders o
 WHERE NOT o.unpaid AND o.state = 'canceling' AND o.updated_at < sqlc.arg(before) ORDER BY o.id LIMIT sqlc.arg(at_most);
 
+-- name: RefundsOff :many
+-- What is done gave back as much as the order says, no piece came back twice, and an order of which every piece did is refunded.
+SELECT o.id, o.state, o.refunded_won, o.returned_won, COALESCE(r.refunded, 0)::bigint AS refunds_won, COALESCE(r.returned, 0)::bigint AS goods_won,
+    COALESCE(l.left_over, 0)::bigint AS left_over, COALESCE(l.too_many, 0)::bigint AS too_many
+FROM ordering.orders o
+LEFT JOIN (
+    SELECT i.order_id, sum(i.items_won + i.shipping_won - i.kept_won) AS refunded, sum(i.items_won) AS returned
+    FROM ordering.refunds i WHERE i.order_id = ANY(sqlc.arg(ids)::uuid[]) AND i.state = 'done' GROUP BY i.order_id) AS r ON r.order_id = o.id
+LEFT JOIN (
+    SELECT n.order_id, sum(GREATEST(n.quantity - n.done, 0)) AS left_over, sum(GREATEST(n.under_way - n.quantity, 0)) AS too_many
+    FROM (
+        SELECT i.order_id, i.quantity, COALESCE(sum(b.quantity) FILTER (WHERE f.state = 'done'), 0) AS done,
+            COALESCE(sum(b.quantity) FILTER (WHERE f.state <> 'refused'), 0) AS under_way
+        FROM ordering.order_lines i
+        LEFT JOIN ordering.refunds f ON f.order_id = i.order_id
+        LEFT JOIN ordering.refund_lines b ON b.refund_id = f.id AND b.position = i.position
+        WHERE i.order_id = ANY(sqlc.arg(ids)::uuid[]) GROUP BY i.order_id, i.position) AS n
+    GROUP BY n.order_id) AS l ON l.order_id = o.id
+WHERE o.id = ANY(sqlc.arg(ids)::uuid[])
+  AND (o.refunded_won <> COALESCE(r.refunded, 0) OR o.returned_won <> COALESCE(r.returned, 0) OR l.too_many > 0
+    OR (o.state = 'refunded') <> COALESCE(l.left_over = 0, false))
+ORDER BY o.id;
+
+-- name: RefundsSince :many
+SELECT r.id, r.order_id, r.state, r.requested_at AS since FROM ordering.refunds r
+WHERE r.attend_at IS NOT NULL AND r.requested_at < sqlc.arg(before) ORDER BY r.id LIMIT sqlc.arg(at_most);
+
 -- name: OrdersAtRest :many
-SELECT o.id, o.state, o.due_won, o.coupon_id, o.discount_won, o.points_won FROM ordering.orders o
+SELECT o.id, o.state, o.due_won, o.refunded_won, o.coupon_id, o.discount_won, o.points_won FROM ordering.orders o
 WHERE o.id = ANY(sqlc.arg(ids)::uuid[]) AND o.updated_at <= sqlc.arg(resting_since) ORDER BY o.id;
 
 -- name: LeftOfCanceledDrops :many

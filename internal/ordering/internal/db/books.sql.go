@@ -81,14 +81,15 @@ func (q *Queries) ChangedOrders(ctx context.Context, db DBTX, arg ChangedOrdersP
 }
 
 const countUnsettled = `-- name: CountUnsettled :one
-SELECT count(*) FROM ordering.orders o WHERE o.unpaid OR (NOT o.unpaid AND o.state = 'canceling')
+SELECT ((SELECT count(*) FROM ordering.orders o WHERE o.unpaid OR (NOT o.unpaid AND o.state = 'canceling'))
+      + (SELECT count(*) FROM ordering.refunds r WHERE r.attend_at IS NOT NULL))::bigint AS unsettled
 `
 
 func (q *Queries) CountUnsettled(ctx context.Context, db DBTX) (int64, error) {
 	row := db.QueryRow(ctx, countUnsettled)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	var unsettled int64
+	err := row.Scan(&unsettled)
+	return unsettled, err
 }
 
 const eventsOff = `-- name: EventsOff :many
@@ -97,9 +98,12 @@ SELECT s.id::uuid AS id, COALESCE(o.version, 0)::bigint AS version, COALESCE(t.s
 FROM unnest($1::uuid[]) AS s (id)
 LEFT JOIN ordering.orders o ON o.id = s.id
 LEFT JOIN (
-    SELECT i.order_id, count(*) AS steps FROM ordering.order_timeline i
-    WHERE i.order_id = ANY($1::uuid[]) AND i.from_state || '>' || i.to_state = ANY($2::text[])
-    GROUP BY i.order_id) AS t ON t.order_id = s.id
+    SELECT p.order_id, count(*) AS steps FROM (
+        SELECT i.order_id FROM ordering.order_timeline i
+        WHERE i.order_id = ANY($1::uuid[]) AND i.from_state || '>' || i.to_state = ANY($2::text[])
+        UNION ALL
+        SELECT r.order_id FROM ordering.refunds r WHERE r.order_id = ANY($1::uuid[]) AND r.state IN ('done', 'refused')) AS p
+    GROUP BY p.order_id) AS t ON t.order_id = s.id
 LEFT JOIN (
     SELECT e.key, count(*) AS events, min(e.aggregate_version) AS first, max(e.aggregate_version) AS last
     FROM ordering.outbox e WHERE e.key = ANY($1::uuid[]) GROUP BY e.key) AS x ON x.key = s.id
@@ -124,7 +128,7 @@ type EventsOffRow struct {
 	Last    int64
 }
 
-// told are the ways that publish an event. Of orders that are older than young_since, early events may have been deleted.
+// told are the ways that publish an event; a refund that is settled publishes one too. Of orders that are older than young_since, early events may have been deleted.
 func (q *Queries) EventsOff(ctx context.Context, db DBTX, arg EventsOffParams) ([]EventsOffRow, error) {
 	rows, err := db.Query(ctx, eventsOff, arg.Ids, arg.Told, arg.YoungSince)
 	if err != nil {
@@ -272,7 +276,7 @@ func (q *Queries) OrdersAfter(ctx context.Context, db DBTX, arg OrdersAfterParam
 }
 
 const ordersAtRest = `-- name: OrdersAtRest :many
-SELECT o.id, o.state, o.due_won, o.coupon_id, o.discount_won, o.points_won FROM ordering.orders o
+SELECT o.id, o.state, o.due_won, o.refunded_won, o.coupon_id, o.discount_won, o.points_won FROM ordering.orders o
 WHERE o.id = ANY($1::uuid[]) AND o.updated_at <= $2 ORDER BY o.id
 `
 
@@ -285,6 +289,7 @@ type OrdersAtRestRow struct {
 	ID          uuid.UUID
 	State       string
 	DueWon      int64
+	RefundedWon int64
 	CouponID    *uuid.UUID
 	DiscountWon int64
 	PointsWon   int64
@@ -303,6 +308,7 @@ func (q *Queries) OrdersAtRest(ctx context.Context, db DBTX, arg OrdersAtRestPar
 			&i.ID,
 			&i.State,
 			&i.DueWon,
+			&i.RefundedWon,
 			&i.CouponID,
 			&i.DiscountWon,
 			&i.PointsWon,
@@ -496,6 +502,112 @@ func (q *Queries) QuotasOff(ctx context.Context, db DBTX, accounts []uuid.UUID) 
 			&i.ProductID,
 			&i.Counted,
 			&i.Living,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const refundsOff = `-- name: RefundsOff :many
+SELECT o.id, o.state, o.refunded_won, o.returned_won, COALESCE(r.refunded, 0)::bigint AS refunds_won, COALESCE(r.returned, 0)::bigint AS goods_won,
+    COALESCE(l.left_over, 0)::bigint AS left_over, COALESCE(l.too_many, 0)::bigint AS too_many
+FROM ordering.orders o
+LEFT JOIN (
+    SELECT i.order_id, sum(i.items_won + i.shipping_won - i.kept_won) AS refunded, sum(i.items_won) AS returned
+    FROM ordering.refunds i WHERE i.order_id = ANY($1::uuid[]) AND i.state = 'done' GROUP BY i.order_id) AS r ON r.order_id = o.id
+LEFT JOIN (
+    SELECT n.order_id, sum(GREATEST(n.quantity - n.done, 0)) AS left_over, sum(GREATEST(n.under_way - n.quantity, 0)) AS too_many
+    FROM (
+        SELECT i.order_id, i.quantity, COALESCE(sum(b.quantity) FILTER (WHERE f.state = 'done'), 0) AS done,
+            COALESCE(sum(b.quantity) FILTER (WHERE f.state <> 'refused'), 0) AS under_way
+        FROM ordering.order_lines i
+        LEFT JOIN ordering.refunds f ON f.order_id = i.order_id
+        LEFT JOIN ordering.refund_lines b ON b.refund_id = f.id AND b.position = i.position
+        WHERE i.order_id = ANY($1::uuid[]) GROUP BY i.order_id, i.position) AS n
+    GROUP BY n.order_id) AS l ON l.order_id = o.id
+WHERE o.id = ANY($1::uuid[])
+  AND (o.refunded_won <> COALESCE(r.refunded, 0) OR o.returned_won <> COALESCE(r.returned, 0) OR l.too_many > 0
+    OR (o.state = 'refunded') <> COALESCE(l.left_over = 0, false))
+ORDER BY o.id
+`
+
+type RefundsOffRow struct {
+	ID          uuid.UUID
+	State       string
+	RefundedWon int64
+	ReturnedWon int64
+	RefundsWon  int64
+	GoodsWon    int64
+	LeftOver    int64
+	TooMany     int64
+}
+
+// What is done gave back as much as the order says, no piece came back twice, and an order of which every piece did is refunded.
+func (q *Queries) RefundsOff(ctx context.Context, db DBTX, ids []uuid.UUID) ([]RefundsOffRow, error) {
+	rows, err := db.Query(ctx, refundsOff, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RefundsOffRow{}
+	for rows.Next() {
+		var i RefundsOffRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.State,
+			&i.RefundedWon,
+			&i.ReturnedWon,
+			&i.RefundsWon,
+			&i.GoodsWon,
+			&i.LeftOver,
+			&i.TooMany,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const refundsSince = `-- name: RefundsSince :many
+SELECT r.id, r.order_id, r.state, r.requested_at AS since FROM ordering.refunds r
+WHERE r.attend_at IS NOT NULL AND r.requested_at < $1 ORDER BY r.id LIMIT $2
+`
+
+type RefundsSinceParams struct {
+	Before time.Time
+	AtMost int32
+}
+
+type RefundsSinceRow struct {
+	ID      uuid.UUID
+	OrderID uuid.UUID
+	State   string
+	Since   time.Time
+}
+
+func (q *Queries) RefundsSince(ctx context.Context, db DBTX, arg RefundsSinceParams) ([]RefundsSinceRow, error) {
+	rows, err := db.Query(ctx, refundsSince, arg.Before, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RefundsSinceRow{}
+	for rows.Next() {
+		var i RefundsSinceRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.OrderID,
+			&i.State,
+			&i.Since,
 		); err != nil {
 			return nil, err
 		}

@@ -8,11 +8,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sasapick/shop/internal/platform/pg"
 )
 
 // The names by which the module knows its rows.
 type (
 	Order    = OrderingOrder
+	Refund   = OrderingRefund
 	Line     = OrderingOrderLine
 	Moment   = OrderingOrderTimeline
 	Preorder = OrderingPreorder
@@ -26,30 +29,20 @@ func Flight(ctx context.Context, pool *pgxpool.Pool, look *pgx.Batch, write func
 	if err != nil {
 		return err
 	}
-	defer conn.Release() // a connection that is still in a transaction is closed by the pool
+	defer pg.GiveBack(ctx, conn)
 
 	begin := &pgx.Batch{}
 	begin.Queue("BEGIN")
 	begin.QueuedQueries = append(begin.QueuedQueries, look.QueuedQueries...)
 	if err := conn.SendBatch(ctx, begin).Close(); err != nil {
-		return rollback(ctx, conn, err)
+		return err
 	}
 	end, err := write()
 	if err != nil {
-		return rollback(ctx, conn, err)
+		return err
 	}
-	end.Queue("COMMIT")
-	if err := conn.SendBatch(ctx, end).Close(); err != nil {
-		return rollback(ctx, conn, err)
-	}
-	return nil
-}
-
-func rollback(ctx context.Context, conn *pgxpool.Conn, cause error) error {
-	if !conn.Conn().IsClosed() && ctx.Err() == nil {
-		_, _ = conn.Exec(ctx, "ROLLBACK") // a failure closes the connection, which rolls back as well
-	}
-	return cause
+	pg.QueueCommit(end)
+	return conn.SendBatch(ctx, end).Close()
 }
 
 // Request is what names an order before it has an id.

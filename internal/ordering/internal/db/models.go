@@ -56,6 +56,8 @@ type OrderingOrder struct {
 	DiscountWon      int64
 	PointsWon        int64
 	DropID           *uuid.UUID
+	RefundedWon      int64
+	ReturnedWon      int64
 }
 
 type OrderingOrderLine struct {
@@ -98,4 +100,24 @@ type OrderingPreorder struct {
 type OrderingQuotaReturn struct {
 	OrderID   uuid.UUID
 	AccountID uuid.UUID
+}
+
+type OrderingRefund struct {
+	ID             uuid.UUID
+	OrderID        uuid.UUID
+	State          string
+	Whole          bool
+	Restock        bool
+	Reason         string
+	ItemsWon       int64
+	ShippingWon    int64
+	Points         int64
+	KeptWon        int64
+	Code           string
+	AskedBy        uuid.UUID
+	IdempotencyKey string
+	RequestHash    []byte
+	RequestedAt    time.Time
+	SettledAt      *time.Time
+	AttendAt       *time.Time
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const adminOrders = `-- name: AdminOrders :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders o
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won FROM ordering.orders o
 WHERE ($1::text = '' OR o.number = $1)
   AND ($2::uuid IS NULL OR o.account_id = $2)
   AND ($3::text = '' OR (o.state = $3 AND o.unpaid = ($3 IN ('pending', 'awaiting_payment'))))
@@ -86,6 +86,8 @@ func (q *Queries) AdminOrders(ctx context.Context, db DBTX, arg AdminOrdersParam
 			&i.DiscountWon,
 			&i.PointsWon,
 			&i.DropID,
+			&i.RefundedWon,
+			&i.ReturnedWon,
 		); err != nil {
 			return nil, err
 		}
@@ -318,7 +320,7 @@ func (q *Queries) LinesOfOrders(ctx context.Context, db DBTX, orderIds []uuid.UU
 }
 
 const lockOrder = `-- name: LockOrder :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders WHERE id = $1 FOR UPDATE
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won FROM ordering.orders WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockOrder(ctx context.Context, db DBTX, id uuid.UUID) (OrderingOrder, error) {
@@ -361,6 +363,8 @@ func (q *Queries) LockOrder(ctx context.Context, db DBTX, id uuid.UUID) (Orderin
 		&i.DiscountWon,
 		&i.PointsWon,
 		&i.DropID,
+		&i.RefundedWon,
+		&i.ReturnedWon,
 	)
 	return i, err
 }
@@ -383,7 +387,7 @@ UPDATE ordering.orders SET
     carrier           = COALESCE($10, carrier),
     invoice_number    = COALESCE($11, invoice_number)
 WHERE id = $12 AND state = $13 AND step = $14
-RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id
+RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won
 `
 
 type MoveOrderParams struct {
@@ -458,12 +462,14 @@ func (q *Queries) MoveOrder(ctx context.Context, db DBTX, arg MoveOrderParams) (
 		&i.DiscountWon,
 		&i.PointsWon,
 		&i.DropID,
+		&i.RefundedWon,
+		&i.ReturnedWon,
 	)
 	return i, err
 }
 
 const orderOf = `-- name: OrderOf :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders WHERE id = $1
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won FROM ordering.orders WHERE id = $1
 `
 
 func (q *Queries) OrderOf(ctx context.Context, db DBTX, id uuid.UUID) (OrderingOrder, error) {
@@ -506,12 +512,14 @@ func (q *Queries) OrderOf(ctx context.Context, db DBTX, id uuid.UUID) (OrderingO
 		&i.DiscountWon,
 		&i.PointsWon,
 		&i.DropID,
+		&i.RefundedWon,
+		&i.ReturnedWon,
 	)
 	return i, err
 }
 
 const orderOfNumber = `-- name: OrderOfNumber :one
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders WHERE number = $1
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won FROM ordering.orders WHERE number = $1
 `
 
 func (q *Queries) OrderOfNumber(ctx context.Context, db DBTX, number string) (OrderingOrder, error) {
@@ -554,12 +562,14 @@ func (q *Queries) OrderOfNumber(ctx context.Context, db DBTX, number string) (Or
 		&i.DiscountWon,
 		&i.PointsWon,
 		&i.DropID,
+		&i.RefundedWon,
+		&i.ReturnedWon,
 	)
 	return i, err
 }
 
 const ordersOfAccount = `-- name: OrdersOfAccount :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won FROM ordering.orders
 WHERE account_id = $1
   AND CASE WHEN $2::text = '' THEN state NOT IN ('pending', 'rejected') ELSE state = $2 END
   AND ($3::uuid IS NULL OR id < $3)
@@ -625,6 +635,8 @@ func (q *Queries) OrdersOfAccount(ctx context.Context, db DBTX, arg OrdersOfAcco
 			&i.DiscountWon,
 			&i.PointsWon,
 			&i.DropID,
+			&i.RefundedWon,
+			&i.ReturnedWon,
 		); err != nil {
 			return nil, err
 		}
@@ -637,7 +649,7 @@ func (q *Queries) OrdersOfAccount(ctx context.Context, db DBTX, arg OrdersOfAcco
 }
 
 const ordersToAttend = `-- name: OrdersToAttend :many
-SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id FROM ordering.orders WHERE state = $1 AND attend_at <= $2 ORDER BY attend_at LIMIT $3
+SELECT id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won FROM ordering.orders WHERE state = $1 AND attend_at <= $2 ORDER BY attend_at LIMIT $3
 `
 
 type OrdersToAttendParams struct {
@@ -692,6 +704,8 @@ func (q *Queries) OrdersToAttend(ctx context.Context, db DBTX, arg OrdersToAtten
 			&i.DiscountWon,
 			&i.PointsWon,
 			&i.DropID,
+			&i.RefundedWon,
+			&i.ReturnedWon,
 		); err != nil {
 			return nil, err
 		}
@@ -758,7 +772,7 @@ func (q *Queries) ReturnQuota(ctx context.Context, db DBTX, arg ReturnQuotaParam
 
 const setAddress = `-- name: SetAddress :one
 UPDATE ordering.orders SET recipient = $1, phone = $2, zipcode = $3, line1 = $4, line2 = $5
-WHERE id = $6 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id
+WHERE id = $6 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won
 `
 
 type SetAddressParams struct {
@@ -817,6 +831,8 @@ func (q *Queries) SetAddress(ctx context.Context, db DBTX, arg SetAddressParams)
 		&i.DiscountWon,
 		&i.PointsWon,
 		&i.DropID,
+		&i.RefundedWon,
+		&i.ReturnedWon,
 	)
 	return i, err
 }
@@ -839,7 +855,7 @@ func (q *Queries) TakeQuotaReturns(ctx context.Context, db DBTX, orderIds []uuid
 }
 
 const takeStep = `-- name: TakeStep :one
-UPDATE ordering.orders SET step = step + 1, updated_at = $1 WHERE id = $2 AND step = $3 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id
+UPDATE ordering.orders SET step = step + 1, updated_at = $1 WHERE id = $2 AND step = $3 RETURNING id, number, account_id, kind, state, unpaid, former_state, version, step, items_won, shipping_won, total_won, due_won, recipient, phone, zipcode, line1, line2, operation, idempotency_key, request_hash, claimed_by, claimed_at, refusal, expires_at, attend_at, cancel_reason, carrier, invoice_number, created_at, updated_at, refused_refund_ids, coupon_id, discount_won, points_won, drop_id, refunded_won, returned_won
 `
 
 type TakeStepParams struct {
@@ -889,6 +905,8 @@ func (q *Queries) TakeStep(ctx context.Context, db DBTX, arg TakeStepParams) (Or
 		&i.DiscountWon,
 		&i.PointsWon,
 		&i.DropID,
+		&i.RefundedWon,
+		&i.ReturnedWon,
 	)
 	return i, err
 }

@@ -236,7 +236,7 @@ func (q *Queries) LockPreorder(ctx context.Context, db DBTX, id uuid.UUID) (Orde
 }
 
 const ordersToCallOff = `-- name: OrdersToCallOff :many
-SELECT o.id, o.number, o.account_id, o.kind, o.state, o.unpaid, o.former_state, o.version, o.step, o.items_won, o.shipping_won, o.total_won, o.due_won, o.recipient, o.phone, o.zipcode, o.line1, o.line2, o.operation, o.idempotency_key, o.request_hash, o.claimed_by, o.claimed_at, o.refusal, o.expires_at, o.attend_at, o.cancel_reason, o.carrier, o.invoice_number, o.created_at, o.updated_at, o.refused_refund_ids, o.coupon_id, o.discount_won, o.points_won, o.drop_id FROM ordering.orders o
+SELECT o.id, o.number, o.account_id, o.kind, o.state, o.unpaid, o.former_state, o.version, o.step, o.items_won, o.shipping_won, o.total_won, o.due_won, o.recipient, o.phone, o.zipcode, o.line1, o.line2, o.operation, o.idempotency_key, o.request_hash, o.claimed_by, o.claimed_at, o.refusal, o.expires_at, o.attend_at, o.cancel_reason, o.carrier, o.invoice_number, o.created_at, o.updated_at, o.refused_refund_ids, o.coupon_id, o.discount_won, o.points_won, o.drop_id, o.refunded_won, o.returned_won FROM ordering.orders o
 WHERE o.drop_id = $1::uuid AND o.state IN ('pending', 'awaiting_payment', 'paid', 'preparing', 'canceling')
   AND NOT EXISTS (SELECT FROM ordering.cancel_requests r WHERE r.asked_by = o.drop_id AND r.key = o.id::text)
   AND o.id > $2
@@ -296,6 +296,8 @@ func (q *Queries) OrdersToCallOff(ctx context.Context, db DBTX, arg OrdersToCall
 			&i.DiscountWon,
 			&i.PointsWon,
 			&i.DropID,
+			&i.RefundedWon,
+			&i.ReturnedWon,
 		); err != nil {
 			return nil, err
 		}

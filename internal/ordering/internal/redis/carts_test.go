@@ -18,10 +18,7 @@ import (
 func TestCarts(t *testing.T) {
 	t.Parallel()
 
-	options, err := goredis.ParseURL(stacktest.Redis(t))
-	require.NoError(t, err)
-	client := goredis.NewClient(options)
-	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	client := stacktest.RedisClient(t, stacktest.Redis(t))
 	key := func(account uuid.UUID) string { return "ordering:cart:{" + account.String() + "}" }
 
 	cartstest.Run(t, func(*testing.T) cartstest.Fixture {

@@ -35,7 +35,9 @@ func (a *Admin) Routes(api *web.API) {
 	}, a.list)
 	web.Register(api, web.Operation{
 		ID: "get-payment", Method: http.MethodGet, Path: "/admin/payments/{order_id}", Tag: tag,
-		Summary:  "Show a payment with its attempts, refunds, transfers and history",
+		Summary: "Show a payment with its attempts, refunds, transfers and history",
+		Description: "Its money goes back whole, or in parts, one after another. A part that Toss refused stays refused: what is asked for again " +
+			"is another.",
 		Role:     auth.Manager,
 		Problems: []*fault.Error{payments.ErrNoPayment},
 	}, a.get)
@@ -50,8 +52,9 @@ func (a *Admin) Routes(api *web.API) {
 		ID: "retry-refund", Method: http.MethodPost, Path: "/admin/payments/{order_id}/refunds/{refund_id}/retry", Tag: tag,
 		Summary: "Ask Toss once more for a refund of stray money that it refused",
 		Description: "Stray money is what the order could not use: it had ended, or was paid already. An order's own refund is asked for again by " +
-			"canceling the order again, which only works before it is shipped; here it is answered with 409. The request goes out under a new key, " +
-			"because Toss repeats a refusal under the old one. A refund that was asked for again already is left alone.",
+			"canceling the order again, which only works before it is shipped, and a part of one by another refund of the order; here both are " +
+			"answered with 409. The request goes out under a new key, because Toss repeats a refusal under the old one. A refund that was asked for " +
+			"again already is left alone.",
 		Role: auth.Manager, Status: http.StatusOK, Deadline: 30 * time.Second,
 		Problems: []*fault.Error{payments.ErrNoPayment, payments.ErrNotRefundable, payments.ErrRefundOfOrder},
 	}, a.retry)
@@ -130,7 +133,7 @@ type attemptView struct {
 
 type adminRefundView struct {
 	RefundView
-	Kind   string     `json:"kind" enum:"order,stray,deposit" doc:"order: an order's; stray: of money that the order could not use; deposit: an account that nobody paid into." example:"order"`
+	Kind   string     `json:"kind" enum:"order,part,stray,deposit" doc:"order: all that is left of an order's money; part: some of it; stray: of money that the order could not use; deposit: an account that nobody paid into." example:"order"`
 	Tries  int32      `json:"tries" doc:"How often it was sent." example:"1"`
 	NextAt *time.Time `json:"next_at,omitempty" doc:"When it is sent again; absent when it is not." example:"2026-01-02T03:05:30.123Z"`
 }

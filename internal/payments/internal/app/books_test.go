@@ -53,7 +53,7 @@ func TestBooks(t *testing.T) {
 		about string   // what they name; empty: the order
 	}{
 		"ATransferToNowhere": {
-			order: "paid", want: []string{"ledger.sum"}, about: "4", // the fourth transfer
+			order: "paid", want: []string{"ledger.sum"}, about: "6", // the sixth transfer
 			seed: `ALTER TABLE payments.ledger DROP CONSTRAINT ledger_debit_account_check;
 				UPDATE payments.ledger SET debit_account = 'nowhere' WHERE order_id = '%ID'`,
 		},
@@ -65,6 +65,11 @@ func TestBooks(t *testing.T) {
 			order: "refunded", want: []string{"ledger.balance", "payments.ledger"},
 			seed: `INSERT INTO payments.ledger (order_id, kind, source_id, debit_account, credit_account, amount_won, at)
 				SELECT order_id, 'refund', gen_random_uuid(), 'orders', 'toss', 1, at FROM payments.ledger WHERE order_id = '%ID' LIMIT 1`,
+		},
+		"PartsThatAreMoreThanCame": {
+			order: "partly", want: []string{"ledger.balance", "payments.ledger"},
+			seed: `INSERT INTO payments.ledger (order_id, kind, source_id, debit_account, credit_account, amount_won, at)
+				SELECT order_id, 'refund', gen_random_uuid(), 'orders', 'toss', 18001, at FROM payments.ledger WHERE order_id = '%ID' LIMIT 1`,
 		},
 		"StrayMoneyWentBackTwice": {
 			order: "paid", want: []string{"ledger.balance"},
@@ -83,6 +88,10 @@ func TestBooks(t *testing.T) {
 			order: "refunded", want: []string{"payments.ledger"},
 			seed: `UPDATE payments.payments SET refunded_won = 0 WHERE order_id = '%ID'`,
 		},
+		"APartThatThePaymentForgot": {
+			order: "partly", want: []string{"payments.ledger"},
+			seed: `UPDATE payments.payments SET refunded_won = 0 WHERE order_id = '%ID'`,
+		},
 		"APaymentThatForgotItsAttempt": {
 			order: "open", want: []string{"payments.attempt"},
 			seed: `INSERT INTO payments.attempts (id, order_id, number, payment_key, toss_key, state, sent_at, next_at)
@@ -93,13 +102,33 @@ func TestBooks(t *testing.T) {
 			order: "paid", want: []string{"orders.paid_once", "strays.returned"},
 			seed: replaced(attempt, "%STATE", "captured"),
 		},
+		"TwoPaymentsKeptButForAPart": {
+			order: "partly", want: []string{"orders.paid_once", "strays.returned"},
+			seed: replaced(attempt, "%STATE", "captured"),
+		},
 		"StrayMoneyKept": {
 			order: "stray", want: []string{"strays.returned"},
 			seed: `DELETE FROM payments.refunds WHERE order_id = '%ID'`,
 		},
+		"StrayMoneyKeptButForAPart": {
+			order: "stray", want: []string{"strays.returned"},
+			seed: `UPDATE payments.refunds SET kind = 'part' WHERE order_id = '%ID'`,
+		},
 		"ARefundWithoutATransfer": {
 			order: "paid", want: []string{"refunds.ledger"}, about: refundID,
 			seed: replaced(refund, "%KIND", "order", "%STATE", "done"),
+		},
+		"APartWithoutATransfer": {
+			order: "paid", want: []string{"refunds.ledger"}, about: refundID,
+			seed: replaced(refund, "%KIND", "part", "%STATE", "done"),
+		},
+		"APartOfAnotherAmount": {
+			order: "partly", want: []string{"refunds.ledger"}, about: "-",
+			seed: `UPDATE payments.refunds SET amount_won = amount_won + 1 WHERE order_id = '%ID'`,
+		},
+		"APartOfYesterday": {
+			order: "partly", want: []string{"refunds.age"}, about: refundID,
+			seed: replaced(refund, "%KIND", "part", "%STATE", "sent") + `; UPDATE payments.refunds SET requested_at = '2026-01-01 02:00:00Z' WHERE order_id = '%ID'`,
 		},
 		"ATransferOfARefundThatIsNotDone": {
 			order: "refunded", want: []string{"refunds.ledger"}, about: "-",
@@ -127,7 +156,7 @@ func TestBooks(t *testing.T) {
 		},
 		"CapturedAndDoubted": {
 			order: "paid", want: []string{"attempts.undisputed"},
-			seed: `UPDATE payments.attempts SET code = 'PARTIAL_CANCELED' WHERE order_id = '%ID'`,
+			seed: `UPDATE payments.attempts SET code = 'SHOP_OTHER_BALANCE' WHERE order_id = '%ID'`,
 		},
 		"ARefundOfYesterday": {
 			order: "paid", want: []string{"refunds.age"}, about: refundID,
@@ -178,7 +207,7 @@ func TestBooks(t *testing.T) {
 // ordersOfEachKind are an order in each state that lasts.
 func (s shop) ordersOfEachKind() {
 	s.t.Helper()
-	for _, kind := range []string{"open", "closed", "confirming", "refunded", "stray"} {
+	for _, kind := range []string{"open", "closed", "confirming", "partly", "refunded", "stray"} {
 		s.of(kind)
 	}
 }
@@ -191,6 +220,10 @@ func (s shop) of(kind string) (o order) {
 		return s.open()
 	case "paid":
 		o, _ = s.paid()
+		return o
+	case "partly":
+		o, _ = s.paid()
+		require.Equal(s.t, payments.RefundStateDone, s.part(o, uuid.New(), 5000).Refund.State)
 		return o
 	case "refunded":
 		o, _ = s.paid()
@@ -289,8 +322,11 @@ func TestAccounts(t *testing.T) {
 
 	s := setup(t)
 	open, paid, refunded, stray, confirming := s.of("open"), s.of("paid"), s.of("refunded"), s.of("stray"), s.of("confirming")
+	partly, partDue := s.of("partly"), s.of("partly")
+	_, err := s.instances[0].RequestOnly(t.Context(), payments.RefundInput{OrderID: partDue.id, RefundID: uuid.New(), AmountWon: 1})
+	require.NoError(t, err)
 	due := s.of("paid")
-	_, err := s.instances[0].RequestOnly(t.Context(), payments.RefundInput{OrderID: due.id})
+	_, err = s.instances[0].RequestOnly(t.Context(), payments.RefundInput{OrderID: due.id})
 	require.NoError(t, err)
 	tombstone := uuid.Must(uuid.NewV7())
 	_, err = s.instances[0].Close(t.Context(), payments.CloseInput{OrderID: tombstone})
@@ -304,6 +340,8 @@ func TestAccounts(t *testing.T) {
 		paid.id:       {State: payments.StateCaptured, AmountWon: price, CapturedWon: price},
 		refunded.id:   {State: payments.StateCaptured, AmountWon: price, CapturedWon: price, RefundedWon: price},
 		due.id:        {State: payments.StateCaptured, AmountWon: price, CapturedWon: price, RefundDue: true},
+		partly.id:     {State: payments.StateCaptured, AmountWon: price, CapturedWon: price, RefundedWon: 5000},
+		partDue.id:    {State: payments.StateCaptured, AmountWon: price, CapturedWon: price, RefundedWon: 5000, RefundDue: true},
 		stray.id:      {State: payments.StateClosed, AmountWon: price},
 		confirming.id: {State: payments.StateConfirming, AmountWon: price},
 		deposit.id:    {State: payments.StateConfirming, AmountWon: price},

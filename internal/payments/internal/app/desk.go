@@ -147,8 +147,8 @@ func moneyOf(p db.Payment) map[string]any {
 	return map[string]any{"state": p.State, "amount_won": p.AmountWon, "refunded_won": p.RefundedWon}
 }
 
-// RetryRefund asks once more for a refund of stray money that the gateway refused. That of an order is asked for by canceling the
-// order again: only ordering knows whether its goods are still here.
+// RetryRefund asks once more for a refund of stray money that the gateway refused. That of an order, or of a part of it, is asked for
+// again at the order: only ordering knows where its goods are.
 func (s *Service) RetryRefund(ctx context.Context, orderID, refundID uuid.UUID) error {
 	var again db.Refund
 	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
@@ -169,13 +169,16 @@ func (s *Service) RetryRefund(ctx context.Context, orderID, refundID uuid.UUID) 
 		switch {
 		case refused.State != string(payments.RefundStateRefused) || refused.Kind == refundDeposit:
 			return payments.ErrNotRefundable.WithDetail("the refund was not refused")
-		case refused.Kind == refundOrder:
+		case refused.Kind != refundStray:
 			return payments.ErrRefundOfOrder
 		}
-		if again, err = s.sql.MoneyRefundOf(ctx, tx, refused.AttemptID); !errors.Is(err, pgx.ErrNoRows) {
+		if again, err = s.sql.StrayRefundOf(ctx, tx, refused.AttemptID); !errors.Is(err, pgx.ErrNoRows) {
 			return err // it was asked for again already
 		}
-		if again, err = s.insertRefund(ctx, tx, p, refused.AttemptID, refused.Kind, refused.AmountWon, refused.Reason); err != nil {
+		again, err = s.insertRefund(ctx, tx, p, db.InsertRefundParams{
+			ID: uuid.Must(uuid.NewV7()), AttemptID: refused.AttemptID, Kind: refundStray, AmountWon: refused.AmountWon, Reason: refused.Reason,
+		})
+		if err != nil {
 			return err
 		}
 		return s.audit.Add(ctx, tx, audit.Entry{

@@ -12,6 +12,9 @@ import (
 // errTooSoon: what was read speaks against money that came about when it was read; which is the older, nobody can tell.
 var errTooSoon = errors.New("the payment was read too soon")
 
+// codeBalance: of a payment that we have, something else went back than what we asked for.
+const codeBalance = "SHOP_OTHER_BALANCE"
+
 // doubtAfter is how much later than the money a doubt of it must have been read. It covers clocks that differ.
 const doubtAfter = 10 * time.Second
 

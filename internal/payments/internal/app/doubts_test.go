@@ -214,7 +214,7 @@ func TestDoubts(t *testing.T) {
 
 	says := func(a app.Answer) func(app.Answer) app.Answer {
 		return func(read app.Answer) app.Answer {
-			read.Outcome, read.Code = a.Outcome, a.Code
+			read.Outcome, read.Code, read.BackWon = a.Outcome, a.Code, a.BackWon
 			return read
 		}
 	}
@@ -223,7 +223,7 @@ func TestDoubts(t *testing.T) {
 		code   string
 	}{
 		"Aborted":           {app.Answer{Outcome: app.OutcomeDeclined, Code: "ABORTED"}, "ABORTED"},
-		"PartlyBack":        {app.Answer{Outcome: app.OutcomePartial, Code: "PARTIAL_CANCELED"}, "PARTIAL_CANCELED"},
+		"PartlyBack":        {app.Answer{Outcome: app.OutcomePartial, Code: "PARTIAL_CANCELED", BackWon: 1000}, "SHOP_OTHER_BALANCE"},
 		"DepositTakenBack":  {app.Answer{Outcome: app.OutcomeDeposit}, "SHOP_DEPOSIT_TAKEN_BACK"},
 		"OfAnotherCurrency": {app.Answer{Outcome: app.OutcomeMismatch, Code: "SHOP_NOT_WON"}, "SHOP_NOT_WON"},
 	} {

@@ -189,6 +189,18 @@ func TestWebhooksAfterTheEnd(t *testing.T) {
 			require.NoError(s.t, err)
 			return o, key
 		},
+		"PartlyRefunded": func(s shop) (order, string) {
+			o, key := s.paid()
+			s.part(o, uuid.New(), 5000)
+			return o, key
+		},
+		"RefundedInParts": func(s shop) (order, string) {
+			o, key := s.paid()
+			s.part(o, uuid.New(), 5000)
+			s.part(o, uuid.New(), price-5000)
+			require.Equal(s.t, "CANCELED", s.atToss(key).Status)
+			return o, key
+		},
 		"RefundRefused": func(s shop) (order, string) {
 			o, key := s.paid()
 			s.toss.Inject(emulator.Fault{Path: "cancel", Kind: emulator.FaultCode, Code: "EXCEED_MAX_REFUND_DUE"})

@@ -91,7 +91,7 @@ type paymentView struct {
 	OrderNumber  string         `json:"order_number" doc:"The order's number, which is Toss's orderId." example:"20260102-ABCDEFGHJKMN"`
 	State        payments.State `json:"state" enum:"open,confirming,captured,closed" doc:"Whether it can be, is being, was, or can't be paid." example:"captured"`
 	AmountWon    int64          `json:"amount_won" doc:"What is to be paid." example:"23000"`
-	RefundedWon  int64          `json:"refunded_won" doc:"What was given back." example:"0"`
+	RefundedWon  int64          `json:"refunded_won" doc:"What was given back, in all." example:"0"`
 	Method       string         `json:"method,omitempty" doc:"How it was paid." example:"카드"`
 	ReceiptURL   string         `json:"receipt_url,omitempty" doc:"Toss's receipt." example:"https://dashboard.tosspayments.com/receipt/1"`
 	CustomerKey  string         `json:"customer_key" doc:"Toss's customerKey." example:"K4T2B6QW3M5N7P8R"`
@@ -100,7 +100,7 @@ type paymentView struct {
 	ExpiresAt    time.Time      `json:"expires_at" doc:"Until when it can be paid." example:"2026-01-02T03:19:05.678Z"`
 	ApprovedAt   *time.Time     `json:"approved_at,omitempty" doc:"When the money came." example:"2026-01-02T03:05:00Z"`
 	DepositDueAt *time.Time     `json:"deposit_due_at,omitempty" doc:"Until when a deposit is awaited." example:"2026-01-03T03:05:00Z"`
-	Refund       *RefundView    `json:"refund,omitempty" doc:"The money on its way back."`
+	Refund       *RefundView    `json:"refund,omitempty" doc:"The latest refund, of all the money or of a part of it; the history has the others."`
 	History      []entryView    `json:"history" doc:"What happened, oldest first."`
 }
 

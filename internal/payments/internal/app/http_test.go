@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -186,6 +187,21 @@ func TestAdmin(t *testing.T) {
 		require.Equal(t, 404, s.Do("manager", "GET", "/admin/payments/"+uuid.NewString(), "").Status)
 	})
 
+	t.Run("ShowsParts", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t)
+		o := s.of(s.open())
+		_, err := s.confirm(0, o, s.authorize(o, "카드"), "k")
+		require.NoError(t, err)
+		s.part(o, uuid.New(), 5000)
+		s.clock.Advance(time.Minute)
+		s.toss.Inject(emulator.Fault{Path: "cancel", Kind: emulator.FaultCode, Code: "NOT_ALLOWED_PARTIAL_REFUND"})
+		s.part(o, uuid.New(), 8000)
+		s.Do("manager", "GET", "/admin/payments/"+o.id.String(), "").Golden("get-payment.parts", named)
+		s.Do("shopper", "GET", "/v1/orders/"+o.id.String()+"/payment", "").Golden("get-order-payment.parts", named)
+	})
+
 	t.Run("Reconciles", func(t *testing.T) {
 		t.Parallel()
 
@@ -242,8 +258,14 @@ func TestAdmin(t *testing.T) {
 		a := s.Do("manager", "POST", "/admin/payments/"+o.id.String()+"/refunds/"+p.Refund.ID.String()+"/retry", "")
 		require.Equal(t, 409, a.Status, a.Raw)
 		require.Equal(t, payments.ErrRefundOfOrder.Code, a.Body["code"])
+
+		s.toss.Inject(emulator.Fault{Path: "cancel", Kind: emulator.FaultCode, Code: "NOT_ALLOWED_PARTIAL_REFUND"})
+		part := s.part(o, uuid.New(), 5000)
+		a = s.Do("manager", "POST", "/admin/payments/"+o.id.String()+"/refunds/"+part.Refund.ID.String()+"/retry", "")
+		require.Equal(t, 409, a.Status, a.Raw)
+		require.Equal(t, payments.ErrRefundOfOrder.Code, a.Body["code"])
 		require.Equal(t, "DONE", s.atToss(key).Status)
-		require.Len(t, s.posts("cancel"), 1)
+		require.Len(t, s.posts("cancel"), 2)
 		s.sound()
 	})
 }

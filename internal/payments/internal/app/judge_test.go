@@ -25,27 +25,33 @@ func (m *machine) during() (wrong []string) {
 		if o.closed && d.Payment.State != "closed" {
 			wrong = append(wrong, fmt.Sprintf("%s was closed, and is %s", o.id, d.Payment.State))
 		}
-		status := map[uuid.UUID]string{}
 		kept := 0
 		for _, a := range d.Attempts {
-			status[a.ID] = m.atToss(a.PaymentKey).Status
 			if a.State != "captured" {
 				continue
 			}
-			if status[a.ID] != "DONE" && status[a.ID] != "CANCELED" {
-				wrong = append(wrong, fmt.Sprintf("%s has captured what is %s", o.id, status[a.ID]))
+			p := m.atToss(a.PaymentKey)
+			if p.Status != "DONE" && p.Status != "PARTIAL_CANCELED" && p.Status != "CANCELED" {
+				wrong = append(wrong, fmt.Sprintf("%s has captured what is %s", o.id, p.Status))
 			}
-			if !slices.ContainsFunc(d.Refunds, func(r db.Refund) bool { return r.AttemptID == a.ID && r.Kind != "deposit" }) {
+			if !slices.ContainsFunc(d.Refunds, func(r db.Refund) bool { return r.AttemptID == a.ID && (r.Kind == "order" || r.Kind == "stray") }) {
 				kept++
+			}
+			var back, asked int64
+			for _, r := range d.Refunds {
+				if r.AttemptID != a.ID || r.Kind == "deposit" || r.State == "refused" {
+					continue
+				}
+				if asked += r.AmountWon; r.State == "done" {
+					back += r.AmountWon
+				}
+			}
+			if gave := p.TotalAmount - p.BalanceAmount; back > gave || gave > asked || asked > p.TotalAmount {
+				wrong = append(wrong, fmt.Sprintf("%s: of %d won it asked for %d, Toss gave back %d, and it has refunded %d", o.id, p.TotalAmount, asked, gave, back))
 			}
 		}
 		if kept > 1 {
 			wrong = append(wrong, fmt.Sprintf("%s keeps %d payments", o.id, kept))
-		}
-		for _, r := range d.Refunds {
-			if r.State == "done" && r.Kind != "deposit" && status[r.AttemptID] != "CANCELED" {
-				wrong = append(wrong, fmt.Sprintf("%s has refunded what is %s", o.id, status[r.AttemptID]))
-			}
 		}
 	}
 	return wrong
@@ -59,7 +65,7 @@ func (m *machine) judge() (wrong []string) {
 	for _, o := range m.orders {
 		var atToss, inLedger int64
 		for _, key := range o.keys {
-			if p := m.atToss(key); p.Status == "DONE" {
+			if p := m.atToss(key); p.Status == "DONE" || p.Status == "PARTIAL_CANCELED" {
 				atToss += p.BalanceAmount
 			}
 		}
@@ -146,7 +152,10 @@ func TestTheMachineSees(t *testing.T) {
 		}, "has captured what is"},
 		"MoneyThatNeverWentBack": {func(c *settings) {
 			c.gateway = func(g app.Gateway) app.Gateway { return miser{g} }
-		}, "has refunded what is DONE"},
+		}, "Toss gave back 0, and it has refunded 23000"},
+		"APartThatWasTheWhole": {func(c *settings) {
+			c.gateway = func(g app.Gateway) app.Gateway { return spendthrift{g} }
+		}, "it asked for 7000, Toss gave back 23000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,9 +165,11 @@ func TestTheMachineSees(t *testing.T) {
 			o := m.orders[0]
 			m.authorize(o, "카드", "")
 			require.NoError(t, m.confirm(0, o, o.keys[0], "k", 1))
+			require.NoError(t, m.part(o, 7000))
+			found := m.during()
 			require.NoError(t, m.refund(o, false))
 			require.NoError(t, m.end())
-			wrong := strings.Join(m.judge(), "\n")
+			wrong := strings.Join(append(found, m.judge()...), "\n")
 			if c.want == "" {
 				require.Empty(t, wrong)
 			} else {
@@ -180,6 +191,20 @@ type miser struct{ app.Gateway }
 
 func (m miser) Cancel(ctx context.Context, in app.CancelRequest) app.Answer {
 	a := m.Payment(ctx, in.PaymentKey)
-	a.Outcome = app.OutcomeCanceled
+	a.Outcome, a.BackWon = app.OutcomePartial, in.AmountWon
+	if in.AmountWon == 0 {
+		a.Outcome, a.BackWon = app.OutcomeCanceled, a.AmountWon
+	}
+	return a
+}
+
+// spendthrift is a Toss that gives back everything when it is asked for a part, and says that it was the part.
+type spendthrift struct{ app.Gateway }
+
+func (s spendthrift) Cancel(ctx context.Context, in app.CancelRequest) app.Answer {
+	part := in.AmountWon
+	in.AmountWon = 0
+	a := s.Gateway.Cancel(ctx, in)
+	a.Outcome, a.BackWon = app.OutcomePartial, part
 	return a
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -32,7 +33,8 @@ type machine struct {
 type paying struct {
 	order
 	keys   []string
-	closed bool // so payments said
+	parts  []payments.RefundInput // that were asked for
+	closed bool                   // so payments said
 }
 
 // GoString is what rapid shows.
@@ -147,11 +149,25 @@ func (m *machine) refund(o *paying, retry bool) error {
 	if p := m.payment(o.order); retry && p.Refund != nil {
 		in.Retry = p.Refund.ID
 	}
-	_, err := m.instances[1].Refund(m.t.Context(), in)
+	return m.ask(in)
+}
+
+func (m *machine) ask(in payments.RefundInput) error {
+	p, err := m.instances[1].Refund(m.t.Context(), in)
 	if errors.Is(err, payments.ErrNotRefundable) {
 		return nil
 	}
+	if err == nil && in.RefundID != uuid.Nil && (p.Refund.ID != in.RefundID || p.Refund.AmountWon != in.AmountWon) {
+		return fmt.Errorf("asked for %d won under %s, and told of %d under %s", in.AmountWon, in.RefundID, p.Refund.AmountWon, p.Refund.ID)
+	}
 	return err
+}
+
+// part asks for some of an order's money.
+func (m *machine) part(o *paying, won int64) error {
+	in := payments.RefundInput{OrderID: o.id, RefundID: uuid.Must(uuid.NewV7()), AmountWon: won, Reason: "r"}
+	o.parts = append(o.parts, in)
+	return m.ask(in)
 }
 
 // end lets everything come to rest: Toss is well, every webhook comes, the jobs have run, and orders whose time is over are closed.
@@ -273,6 +289,18 @@ func TestMachine(t *testing.T) {
 			"wait for a day": func(*rapid.T) { m.clock.Advance(25 * time.Hour) },
 			"close":          func(*rapid.T) { must(m.close(some())) },
 			"refund":         func(*rapid.T) { must(m.refund(some(), false)) },
+			"refund a part":  func(r *rapid.T) { must(m.part(some(), rapid.Int64Range(1, price).Draw(r, "won"))) },
+			"ask for a part again": func(r *rapid.T) {
+				if o := some(); len(o.parts) > 0 {
+					must(m.ask(rapid.SampledFrom(o.parts).Draw(r, "part")))
+				}
+			},
+			"ask for a part, and die": func(r *rapid.T) {
+				in := payments.RefundInput{OrderID: some().id, RefundID: uuid.Must(uuid.NewV7()), AmountWon: rapid.Int64Range(1, price).Draw(r, "won")}
+				if _, err := m.instances[0].RequestOnly(m.t.Context(), in); err != nil && !errors.Is(err, payments.ErrNotRefundable) {
+					r.Fatal(err)
+				}
+			},
 			"ask for a refund, and die": func(*rapid.T) {
 				_, err := m.instances[0].RequestOnly(m.t.Context(), payments.RefundInput{OrderID: some().id})
 				if err != nil && !errors.Is(err, payments.ErrNotRefundable) {

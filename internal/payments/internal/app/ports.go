@@ -13,7 +13,7 @@ type Gateway interface {
 	Payment(ctx context.Context, paymentKey string) Answer
 	// PaymentByOrder reads back the payment of an order.
 	PaymentByOrder(ctx context.Context, orderNumber string) Answer
-	// Cancel gives a payment back whole. The same request under the same key gives it back once.
+	// Cancel gives a payment back, or a part of it. The same request under the same key gives it back once.
 	Cancel(ctx context.Context, in CancelRequest) Answer
 }
 
@@ -33,6 +33,7 @@ type ConfirmRequest struct {
 // CancelRequest is what a cancel says.
 type CancelRequest struct {
 	PaymentKey     string
+	AmountWon      int64  // of a part; 0: all that is left
 	Reason         string // at most 200 characters
 	IdempotencyKey string
 }
@@ -53,8 +54,8 @@ const (
 	OutcomeDeposit  Outcome = "deposit"  // an account was opened, and nobody has paid into it yet
 	OutcomeDeclined Outcome = "declined" // no money was taken, and under this payment key none can be
 	OutcomeVoid     Outcome = "void"     // refused before the bank was asked; to be read back once before it is believed
-	OutcomeCanceled Outcome = "canceled" // the money went back
-	OutcomePartial  Outcome = "partial"  // a part of it went back, which we never ask for
+	OutcomeCanceled Outcome = "canceled" // all the money went back
+	OutcomePartial  Outcome = "partial"  // a part of it went back
 	OutcomeRefused  Outcome = "refused"  // the money will not be given back
 	OutcomePending  Outcome = "pending"  // read back, and not decided
 	OutcomeUnknown  Outcome = "unknown"  // anything may have happened
@@ -79,6 +80,7 @@ type Answer struct {
 	PaymentKey  string
 	OrderNumber string
 	AmountWon   int64 // 0 where it is no whole number of won
+	BackWon     int64 // of that, what went back
 	Method      string
 	ReceiptURL  string
 	Secret      string     // what the webhook of a deposit must know
@@ -96,6 +98,11 @@ type Answer struct {
 func (a Answer) with(code string) Answer {
 	a.Code = code
 	return a
+}
+
+// gaveBack says whether so much of the payment went back, and no more.
+func (a Answer) gaveBack(won int64) bool {
+	return (a.Outcome == OutcomePartial || a.Outcome == OutcomeCanceled) && a.BackWon == won
 }
 
 // about compares what the gateway says with what it was asked about. No key: it was asked by the order's number.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -62,7 +63,7 @@ func TestConfirmRacesWebhook(t *testing.T) {
 }
 
 // Every interleaving of what may happen to an order: two confirms of two cards on two instances, repeats, the end of the order, webhooks, the
-// jobs, a refund, and a Toss that fails, or that is made to take money past the shop. On failure rapid prints the seed.
+// jobs, a refund, parts of one, and a Toss that fails, or that is made to take money past the shop. On failure rapid prints the seed.
 func TestInterleavings(t *testing.T) {
 	t.Parallel()
 
@@ -70,7 +71,7 @@ func TestInterleavings(t *testing.T) {
 		c.timeout = 150 * time.Millisecond
 		c.app.AnswerWithin, c.app.RepeatWithin = 300*time.Millisecond, 20*time.Millisecond
 	})
-	acts := []string{"confirm A", "confirm A again", "confirm B", "confirm B again", "close", "webhook A", "webhook B", "jobs", "refund", "past the shop", "repeat A"}
+	acts := []string{"confirm A", "confirm A again", "confirm B", "confirm B again", "close", "webhook A", "webhook B", "jobs", "refund", "part", "another part", "past the shop", "repeat A"}
 	faults := []string{"", "", emulator.FaultReset, emulator.FaultAfterCommitReset, emulator.Fault500, emulator.Fault429, emulator.FaultTimeout, emulator.FaultAfterCommitTimeout}
 	books := s.auditor()
 	transmission := 0
@@ -78,6 +79,7 @@ func TestInterleavings(t *testing.T) {
 		s.clock.Advance(-s.clock.Now().Sub(today)) // each order has its own quarter of an hour
 		o := s.open()
 		a, b := s.authorize(o, "카드"), s.authorize(o, "토스페이")
+		parts := map[string]uuid.UUID{"part": uuid.New(), "another part": uuid.New()} // of which there is money for one
 		plan := rapid.SliceOfN(rapid.SampledFrom(acts), 2, 10).Draw(r, "acts")
 		for _, path := range []string{"confirm", "cancel", a} {
 			if kind := rapid.SampledFrom(faults).Draw(r, "fault of "+path); kind != "" {
@@ -136,6 +138,11 @@ func TestInterleavings(t *testing.T) {
 				if _, err = instance.Refund(t.Context(), payments.RefundInput{OrderID: o.id, Reason: "r"}); errors.Is(err, payments.ErrNotRefundable) {
 					err = nil
 				}
+			case "part", "another part":
+				in := payments.RefundInput{OrderID: o.id, RefundID: parts[what], AmountWon: 12_000}
+				if _, err = instance.Refund(t.Context(), in); errors.Is(err, payments.ErrNotRefundable) {
+					err = nil
+				}
 			case "past the shop":
 				_ = s.confirmPastTheShop(o, b)
 			}
@@ -169,7 +176,7 @@ func TestInterleavings(t *testing.T) {
 		p := s.payment(o)
 		var kept int64
 		for _, key := range []string{a, b} {
-			if at := s.atToss(key); at.Status == "DONE" {
+			if at := s.atToss(key); at.Status == "DONE" || at.Status == "PARTIAL_CANCELED" {
 				kept += at.BalanceAmount
 			}
 		}

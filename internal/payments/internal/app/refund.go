@@ -29,12 +29,21 @@ func (s *Service) Refund(ctx context.Context, in payments.RefundInput) (payments
 		return payments.Payment{}, fmt.Errorf("read payment: %w", err)
 	}
 	p, err := s.whole(ctx, row)
-	p.Replayed = replayed
+	if err != nil {
+		return payments.Payment{}, err
+	}
+	if r, err = s.sql.Refund(ctx, s.pool, r.ID); err != nil {
+		return payments.Payment{}, fmt.Errorf("read refund: %w", err)
+	}
+	p.Refund, p.Replayed = refundOf(r), replayed
 	refundAnswer.Hit()
-	return p, err
+	return p, nil
 }
 
 func (s *Service) requestRefund(ctx context.Context, in payments.RefundInput) (r db.Refund, replayed bool, err error) {
+	if in.RefundID == uuid.Nil && in.AmountWon != 0 {
+		return r, false, errors.New("a refund of a part needs an id")
+	}
 	err = s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		replayed = false
 		p, err := s.sql.LockPayment(ctx, tx, in.OrderID)
@@ -44,18 +53,23 @@ func (s *Service) requestRefund(ctx context.Context, in payments.RefundInput) (r
 		if err != nil {
 			return fmt.Errorf("lock payment: %w", err)
 		}
-		r, err = s.sql.LatestRefund(ctx, tx, in.OrderID)
-		if err == nil && (r.State != string(payments.RefundStateRefused) || r.ID != in.Retry) {
-			replayed = true
-			return nil
+		if r, err = s.requested(ctx, tx, in); !errors.Is(err, pgx.ErrNoRows) {
+			replayed = err == nil
+			return err
 		}
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("read refund: %w", err)
+		ask := db.InsertRefundParams{ID: uuid.Must(uuid.NewV7()), Kind: refundOrder, AmountWon: p.AmountWon - p.RefundedWon, Reason: in.Reason}
+		if in.RefundID != uuid.Nil {
+			ask.ID, ask.Kind, ask.AmountWon = in.RefundID, refundPart, in.AmountWon
 		}
-		if p.State != string(payments.StateCaptured) || p.RefundedWon >= p.AmountWon {
-			return payments.ErrNotRefundable
+		if err := s.refundable(ctx, tx, p, ask.AmountWon); err != nil {
+			return err
 		}
-		if r, err = s.insertRefund(ctx, tx, p, *p.AttemptID, refundOrder, p.AmountWon-p.RefundedWon, in.Reason); err != nil {
+		ask.AttemptID = *p.AttemptID
+		r, err = s.insertRefund(ctx, tx, p, ask)
+		if errors.Is(err, pgx.ErrNoRows) { // another order's refund took the id a moment ago
+			return payments.ErrRefundReused
+		}
+		if err != nil {
 			return err
 		}
 		refundCommit.Hit()
@@ -67,16 +81,48 @@ func (s *Service) requestRefund(ctx context.Context, in payments.RefundInput) (r
 	return r, replayed, err
 }
 
-// insertRefund asks for money to be given back. The caller holds the payment's lock.
-func (s *Service) insertRefund(ctx context.Context, tx pgx.Tx, p db.Payment, attempt uuid.UUID, kind string, won int64, reason string) (db.Refund, error) {
-	now := s.clock()
-	r, err := s.sql.InsertRefund(ctx, tx, db.InsertRefundParams{
-		ID: uuid.Must(uuid.NewV7()), OrderID: p.OrderID, AttemptID: attempt, Kind: kind, AmountWon: won, Reason: reasonOf(reason), At: now,
-	})
+// requested finds the refund that a request stands for, or pgx.ErrNoRows.
+func (s *Service) requested(ctx context.Context, tx pgx.Tx, in payments.RefundInput) (r db.Refund, err error) {
+	if in.RefundID != uuid.Nil {
+		r, err = s.sql.Refund(ctx, tx, in.RefundID)
+	} else {
+		r, err = s.sql.WholeRefundOf(ctx, tx, in.OrderID)
+	}
+	switch {
+	case err != nil:
+		return r, fmt.Errorf("read refund: %w", err)
+	case in.RefundID != uuid.Nil && (r.Kind != refundPart || r.OrderID != in.OrderID || r.AmountWon != in.AmountWon):
+		return r, payments.ErrRefundReused
+	case in.RefundID == uuid.Nil && r.State == string(payments.RefundStateRefused) && r.ID == in.Retry:
+		return r, pgx.ErrNoRows // to be asked for once more
+	}
+	return r, nil
+}
+
+// refundable says whether so much can be given back. Nothing can while a refund is under way: what the gateway has left of the payment
+// tells of one at a time whether it is done.
+func (s *Service) refundable(ctx context.Context, tx pgx.Tx, p db.Payment, won int64) error {
+	if p.State != string(payments.StateCaptured) || won < 1 || won > p.AmountWon-p.RefundedWon {
+		return payments.ErrNotRefundable
+	}
+	_, err := s.sql.OpenRefundOf(ctx, tx, *p.AttemptID)
+	switch {
+	case err == nil:
+		return payments.ErrNotRefundable.WithDetail("another refund is under way")
+	case !errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("read the refund under way: %w", err)
+	}
+	return nil
+}
+
+// insertRefund asks for money to be given back; ask says of which attempt, how much and why. The caller holds the payment's lock.
+func (s *Service) insertRefund(ctx context.Context, tx pgx.Tx, p db.Payment, ask db.InsertRefundParams) (db.Refund, error) {
+	ask.OrderID, ask.Reason, ask.At = p.OrderID, reasonOf(ask.Reason), s.clock()
+	r, err := s.sql.InsertRefund(ctx, tx, ask)
 	if err != nil {
 		return r, fmt.Errorf("insert refund: %w", err)
 	}
-	return r, s.note(ctx, tx, p, now, kindRefundRequested, won, r.Reason)
+	return r, s.note(ctx, tx, p, ask.At, kindRefundRequested, r.AmountWon, r.Reason)
 }
 
 // reasonOf makes a reason that the gateway takes: not empty, at most 200 characters.
@@ -130,16 +176,21 @@ func (s *Service) giveBack(ctx context.Context, r db.ClaimRefundRow) error {
 	answer := Answer{Outcome: OutcomeUnknown, Code: r.Code}
 	old := s.clock().Sub(r.RequestedAt) >= personAfter
 	if !old {
-		answer = s.gateway.Cancel(ctx, CancelRequest{PaymentKey: r.PaymentKey, Reason: r.Reason, IdempotencyKey: r.ID.String()})
+		cancel := CancelRequest{PaymentKey: r.PaymentKey, Reason: r.Reason, IdempotencyKey: r.ID.String()}
+		if r.Kind == refundPart {
+			cancel.AmountWon = r.AmountWon
+		}
+		answer = s.gateway.Cancel(ctx, cancel)
 		byRefund.called.Hit()
-		if answer = answer.about(r.PaymentKey, r.OrderNumber, r.PaidWon); answer.Outcome == OutcomeCanceled {
+		if answer = answer.about(r.PaymentKey, r.OrderNumber, r.PaidWon); answer.gaveBack(r.ReturnedWon + r.AmountWon) {
 			return s.settle(ctx, byRefund, r.OrderID, r.PaymentKey, answer)
+		}
+		if answer.Outcome == OutcomeCanceling {
+			r.CancelKey = answer.CancelKey // whatever is read next
 		}
 	}
 	read := s.read(ctx, byRefund, r.PaymentKey, r.OrderNumber, r.PaidWon)
 	switch read.Outcome {
-	case OutcomeCanceled:
-		return s.settle(ctx, byRefund, r.OrderID, r.PaymentKey, read)
 	case OutcomeCanceling:
 		return s.postponeRefund(ctx, r, read.Code, read.CancelKey)
 	case OutcomeMismatch:
@@ -148,9 +199,11 @@ func (s *Service) giveBack(ctx context.Context, r db.ClaimRefundRow) error {
 		return s.postponeRefund(ctx, r, read.Code, r.CancelKey)
 	case OutcomeUnknown:
 		return s.postponeRefund(ctx, r, cmp.Or(answer.Code, read.Code), r.CancelKey)
-	case OutcomePaid, OutcomeDeclined: // somebody paid into the account in the last moment, or nobody can any more
-		if r.Kind == refundDeposit {
-			return s.settle(ctx, byRefund, r.OrderID, r.PaymentKey, read)
+	case OutcomePaid, OutcomePartial, OutcomeCanceled, OutcomeDeclined:
+		// Money went back, or somebody paid into the account in the last moment, or nobody can any more. What a person has to decide is asked
+		// about again.
+		if read.BackWon != r.ReturnedWon || r.Kind == refundDeposit {
+			return errors.Join(s.settle(ctx, byRefund, r.OrderID, r.PaymentKey, read), s.postponeRefund(ctx, r, codeBalance, r.CancelKey))
 		}
 	}
 	switch { // the money is where it was
@@ -200,7 +253,7 @@ func (s *Service) refuseRefund(ctx context.Context, orderID, id uuid.UUID, code 
 				return err
 			}
 		}
-		if r.Kind == refundOrder {
+		if r.Kind == refundOrder || r.Kind == refundPart {
 			version, err := s.sql.RaiseVersion(ctx, tx, db.RaiseVersionParams{OrderID: orderID, At: now})
 			if err != nil {
 				return fmt.Errorf("raise version: %w", err)

@@ -9,7 +9,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -136,7 +135,7 @@ func (s *Service) Open(ctx context.Context, in payments.OpenInput) (payments.Pay
 		len([]rune(in.OrderName)) > 100 || strings.ContainsRune(in.OrderName, 0) {
 		return payments.Payment{}, fmt.Errorf("order %s cannot be paid as it is", in.OrderID)
 	}
-	row, err := s.opening.Do(ctx, binary.BigEndian.Uint64(in.OrderID[8:]), in)
+	row, err := s.opening.Do(ctx, batch.KeyOf(in.OrderID), in)
 	if err != nil {
 		return payments.Payment{}, fmt.Errorf("open payment: %w", err)
 	}
@@ -194,7 +193,7 @@ func (s *Service) register(ctx context.Context, row db.PaymentsOfRow) {
 
 // Close implements payments.Service: the arbiter's word. Orders that are closed at the same time share a transaction.
 func (s *Service) Close(ctx context.Context, in payments.CloseInput) (payments.Payment, error) {
-	row, err := s.closing.Do(ctx, binary.BigEndian.Uint64(in.OrderID[8:]), in.OrderID)
+	row, err := s.closing.Do(ctx, batch.KeyOf(in.OrderID), in.OrderID)
 	if err != nil {
 		return payments.Payment{}, fmt.Errorf("close payment: %w", err)
 	}

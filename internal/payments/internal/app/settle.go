@@ -93,9 +93,9 @@ func (c change) take(ctx context.Context, answer Answer) error {
 		return c.deposit(ctx, answer)
 	case OutcomeDeclined:
 		return c.declined(ctx, answer)
-	case OutcomeCanceled:
-		return c.canceled(ctx, answer)
-	case OutcomePartial, OutcomeMismatch:
+	case OutcomePartial, OutcomeCanceled:
+		return c.back(ctx, answer)
+	case OutcomeMismatch:
 		return c.dispute(ctx, answer)
 	}
 	return c.postpone(ctx, answer.Code)
@@ -115,7 +115,7 @@ func (s *Service) adopt(ctx context.Context, tx pgx.Tx, p db.Payment, paymentKey
 // paid takes in money. Where the order can't use it any more, it is on its way back in the same transaction.
 func (c change) paid(ctx context.Context, answer Answer) error {
 	if c.attempt.State == attemptCaptured {
-		return c.doubt(ctx, "")
+		return c.back(ctx, answer)
 	}
 	if c.payment.OrderNumber == nil || answer.AmountWon != c.payment.AmountWon || answer.OrderNumber != *c.payment.OrderNumber {
 		return c.dispute(ctx, answer.with("SHOP_OTHER_ORDER")) // whoever asked has compared them; this is the last gate
@@ -265,29 +265,49 @@ func (c change) declined(ctx context.Context, answer Answer) error {
 	return c.note(ctx, c.tx, c.payment, c.now, kindDeclined, 0, answer.Code)
 }
 
-// canceled notes that the money went back: as we asked, or past us, at the gateway's own desk.
-func (c change) canceled(ctx context.Context, answer Answer) error {
-	if c.attempt.State != attemptCaptured {
+// back compares what the gateway gave back of a payment with what we know of. One refund at most is under way: it is done, or it is not,
+// or somebody gave money back past us, at the gateway's own desk. When that is all there was and none is under way, it is taken in as a
+// refund; anything else goes to a person.
+func (c change) back(ctx context.Context, answer Answer) error {
+	switch {
+	case c.attempt.State == attemptCaptured:
+	case answer.Outcome == OutcomeCanceled:
 		return c.declined(ctx, answer.with("CANCELED"))
+	default:
+		return c.dispute(ctx, answer)
 	}
-	r, err := c.sql.MoneyRefundOf(ctx, c.tx, c.attempt.ID)
-	if errors.Is(err, pgx.ErrNoRows) {
+	known, err := c.sql.ReturnedOf(ctx, c.tx, db.ReturnedOfParams{OrderID: c.payment.OrderID, AttemptID: c.attempt.ID})
+	if err != nil {
+		return fmt.Errorf("sum refunds: %w", err)
+	}
+	more := answer.BackWon - known.Won
+	if more == 0 {
+		return c.doubt(ctx, "")
+	}
+	r, err := c.sql.OpenRefundOf(ctx, c.tx, c.attempt.ID)
+	if errors.Is(err, pgx.ErrNoRows) && answer.Outcome == OutcomeCanceled {
 		kind := refundOrder
 		if c.payment.AttemptID == nil || *c.payment.AttemptID != c.attempt.ID || c.payment.State != string(payments.StateCaptured) {
 			kind = refundStray
 		}
 		r, err = c.sql.InsertRefund(ctx, c.tx, db.InsertRefundParams{
-			ID: uuid.Must(uuid.NewV7()), OrderID: c.payment.OrderID, AttemptID: c.attempt.ID, Kind: kind, AmountWon: c.payment.AmountWon,
+			ID: uuid.Must(uuid.NewV7()), OrderID: c.payment.OrderID, AttemptID: c.attempt.ID, Kind: kind, AmountWon: more,
 			Reason: "canceled at Toss", At: c.now,
 		})
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("read refund: %w", err)
 	}
-	if err := c.doubt(ctx, ""); err != nil {
-		return err
+	if err == nil && r.AmountWon == more {
+		if err := c.doubt(ctx, ""); err != nil {
+			return err
+		}
+		return c.refunded(ctx, r)
 	}
-	return c.refunded(ctx, r)
+	if answer.asked.Before(known.At.Add(doubtAfter)) {
+		return errTooSoon
+	}
+	return c.dispute(ctx, answer.with(codeBalance))
 }
 
 // refunded finishes a refund, once.
@@ -309,7 +329,7 @@ func (c change) refunded(ctx context.Context, r db.Refund) error {
 	if err := c.note(ctx, c.tx, c.payment, c.now, kindRefunded, r.AmountWon, r.Reason); err != nil {
 		return err
 	}
-	if r.Kind != refundOrder {
+	if r.Kind == refundStray {
 		return nil // no order ever had this money
 	}
 	version, err := c.sql.RecordRefund(ctx, c.tx, db.RecordRefundParams{OrderID: c.payment.OrderID, AmountWon: r.AmountWon, At: c.now})

@@ -28,7 +28,8 @@ const (
 
 // Kinds of refund.
 const (
-	refundOrder   = "order"   // of an order
+	refundOrder   = "order"   // of an order: all that is left
+	refundPart    = "part"    // of an order: so much
 	refundStray   = "stray"   // of money that came for an order which had ended, or was paid already
 	refundDeposit = "deposit" // no money: an account to pay into is withdrawn
 )

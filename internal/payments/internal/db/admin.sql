@@ -27,6 +27,8 @@ SELECT
     + (SELECT count(*) FROM payments.attempts a WHERE a.state = 'disputed' OR a.state = 'captured' AND a.code <> '')                  AS stuck,
     (SELECT count(*) FROM payments.refunds r WHERE r.state IN ('requested', 'sent'))                                                  AS refunds_due,
     (SELECT count(*) FROM payments.refunds r WHERE r.state = 'refused' AND r.kind <> 'deposit' AND NOT EXISTS (
-        SELECT 1 FROM payments.refunds o WHERE o.attempt_id = r.attempt_id AND o.kind <> 'deposit' AND o.state <> 'refused'))         AS refunds_refused,
+        SELECT 1 FROM payments.refunds o -- it was asked for again
+        WHERE o.order_id = r.order_id AND o.attempt_id = r.attempt_id AND o.kind <> 'deposit' AND o.state <> 'refused'
+          AND o.requested_at >= r.requested_at))                                                                                      AS refunds_refused,
     (SELECT count(*) FROM payments.webhooks w WHERE w.processed_at IS NULL)                                                           AS webhooks_waiting,
     (SELECT count(*) FROM payments.webhooks w WHERE w.processed_at IS NULL AND w.tries >= @tries::integer)                            AS webhooks_stuck;

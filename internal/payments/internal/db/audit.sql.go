@@ -459,7 +459,7 @@ SELECT a.order_id, a.id AS attempt_id, p.state, p.amount_won
 FROM payments.attempts a
 JOIN payments.payments p USING (order_id)
 WHERE a.order_id = ANY ($1::uuid[]) AND a.state = 'captured' AND (p.state <> 'captured' OR p.attempt_id <> a.id)
-  AND NOT EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = a.order_id AND r.attempt_id = a.id AND r.kind <> 'deposit')
+  AND NOT EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = a.order_id AND r.attempt_id = a.id AND r.kind IN ('order', 'stray'))
 ORDER BY a.order_id LIMIT $2
 `
 
@@ -595,7 +595,7 @@ const twiceCaptured = `-- name: TwiceCaptured :many
 SELECT a.order_id, count(*) AS kept
 FROM payments.attempts a
 WHERE a.order_id = ANY ($1::uuid[]) AND a.state = 'captured'
-  AND NOT EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = a.order_id AND r.attempt_id = a.id AND r.kind <> 'deposit')
+  AND NOT EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = a.order_id AND r.attempt_id = a.id AND r.kind IN ('order', 'stray'))
 GROUP BY a.order_id
 HAVING count(*) > 1
 ORDER BY a.order_id LIMIT $2

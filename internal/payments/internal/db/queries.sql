@@ -138,13 +138,26 @@ RETURNING *;
 SELECT * FROM payments.refunds WHERE id = @id;
 
 -- name: LatestRefund :one
+SELECT * FROM payments.refunds WHERE order_id = @order_id AND kind IN ('order', 'part') ORDER BY requested_at DESC, id DESC LIMIT 1;
+
+-- name: WholeRefundOf :one
 SELECT * FROM payments.refunds WHERE order_id = @order_id AND kind = 'order' ORDER BY requested_at DESC, id DESC LIMIT 1;
 
 -- name: RefundsOf :many
 SELECT * FROM payments.refunds WHERE order_id = @order_id ORDER BY requested_at, id LIMIT 1000;
 
--- name: MoneyRefundOf :one
-SELECT * FROM payments.refunds WHERE attempt_id = @attempt_id AND kind <> 'deposit' AND state <> 'refused';
+-- name: StrayRefundOf :one
+SELECT * FROM payments.refunds WHERE attempt_id = @attempt_id AND kind = 'stray' AND state <> 'refused';
+
+-- name: OpenRefundOf :one
+-- Of an attempt's money there is one at most under way.
+SELECT * FROM payments.refunds WHERE attempt_id = @attempt_id AND kind <> 'deposit' AND state IN ('requested', 'sent');
+
+-- name: ReturnedOf :one
+-- What went back of an attempt's money, and when that was learned last.
+SELECT coalesce(sum(amount_won), 0)::bigint AS won, coalesce(max(done_at), '0001-01-01 00:00:00Z')::timestamptz AS at
+FROM payments.refunds
+WHERE order_id = @order_id AND attempt_id = @attempt_id AND kind <> 'deposit' AND state = 'done';
 
 -- name: WithdrawalOf :one
 SELECT * FROM payments.refunds WHERE attempt_id = @attempt_id AND kind = 'deposit' AND state IN ('requested', 'sent');
@@ -157,7 +170,9 @@ SELECT * FROM payments.refunds WHERE cancel_key = @cancel_key AND cancel_key <> 
 UPDATE payments.refunds r SET state = 'sent', tries = r.tries + 1, next_at = @next_at
 FROM payments.attempts a, payments.payments p
 WHERE r.id = @id AND r.state IN ('requested', 'sent') AND r.next_at <= @now AND a.id = r.attempt_id AND p.order_id = r.order_id
-RETURNING r.*, a.payment_key, p.order_number::text AS order_number, p.amount_won AS paid_won;
+RETURNING r.*, a.payment_key, p.order_number::text AS order_number, p.amount_won AS paid_won,
+          (SELECT coalesce(sum(d.amount_won), 0) FROM payments.refunds d
+           WHERE d.order_id = r.order_id AND d.attempt_id = r.attempt_id AND d.kind <> 'deposit' AND d.state = 'done')::bigint AS returned_won;
 
 -- name: PostponeRefund :exec
 UPDATE payments.refunds SET code = @code, cancel_key = @cancel_key, next_at = @next_at WHERE id = @id AND state IN ('requested', 'sent');
@@ -219,7 +234,7 @@ SELECT count(*) FROM (SELECT 1 FROM payments.webhooks WHERE processed_at IS NULL
 -- Where the money of each order stands, by the ledger; one statement, so that it is one instant.
 SELECT p.order_id, p.state, p.amount_won,
        coalesce(l.captured_won, 0)::bigint AS captured_won, coalesce(l.refunded_won, 0)::bigint AS refunded_won,
-       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind = 'order' AND r.state IN ('requested', 'sent')) AS refund_due,
+       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind IN ('order', 'part') AND r.state IN ('requested', 'sent')) AS refund_due,
        coalesce(l.moved_at, '0001-01-01 00:00:00Z')::timestamptz AS moved_at
 FROM payments.payments p
 LEFT JOIN LATERAL (

@@ -15,7 +15,7 @@ import (
 const accountsOf = `-- name: AccountsOf :many
 SELECT p.order_id, p.state, p.amount_won,
        coalesce(l.captured_won, 0)::bigint AS captured_won, coalesce(l.refunded_won, 0)::bigint AS refunded_won,
-       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind = 'order' AND r.state IN ('requested', 'sent')) AS refund_due,
+       EXISTS (SELECT 1 FROM payments.refunds r WHERE r.order_id = p.order_id AND r.kind IN ('order', 'part') AND r.state IN ('requested', 'sent')) AS refund_due,
        coalesce(l.moved_at, '0001-01-01 00:00:00Z')::timestamptz AS moved_at
 FROM payments.payments p
 LEFT JOIN LATERAL (
@@ -292,7 +292,9 @@ const claimRefund = `-- name: ClaimRefund :one
 UPDATE payments.refunds r SET state = 'sent', tries = r.tries + 1, next_at = $1
 FROM payments.attempts a, payments.payments p
 WHERE r.id = $2 AND r.state IN ('requested', 'sent') AND r.next_at <= $3 AND a.id = r.attempt_id AND p.order_id = r.order_id
-RETURNING r.id, r.order_id, r.attempt_id, r.kind, r.state, r.amount_won, r.reason, r.code, r.tries, r.requested_at, r.done_at, r.next_at, r.cancel_key, a.payment_key, p.order_number::text AS order_number, p.amount_won AS paid_won
+RETURNING r.id, r.order_id, r.attempt_id, r.kind, r.state, r.amount_won, r.reason, r.code, r.tries, r.requested_at, r.done_at, r.next_at, r.cancel_key, a.payment_key, p.order_number::text AS order_number, p.amount_won AS paid_won,
+          (SELECT coalesce(sum(d.amount_won), 0) FROM payments.refunds d
+           WHERE d.order_id = r.order_id AND d.attempt_id = r.attempt_id AND d.kind <> 'deposit' AND d.state = 'done')::bigint AS returned_won
 `
 
 type ClaimRefundParams struct {
@@ -318,6 +320,7 @@ type ClaimRefundRow struct {
 	PaymentKey  string
 	OrderNumber string
 	PaidWon     int64
+	ReturnedWon int64
 }
 
 // Whoever claims it sends it; another may only after next_at, and then with the same key.
@@ -341,6 +344,7 @@ func (q *Queries) ClaimRefund(ctx context.Context, db DBTX, arg ClaimRefundParam
 		&i.PaymentKey,
 		&i.OrderNumber,
 		&i.PaidWon,
+		&i.ReturnedWon,
 	)
 	return i, err
 }
@@ -840,7 +844,7 @@ func (q *Queries) InsertWebhook(ctx context.Context, db DBTX, arg InsertWebhookP
 }
 
 const latestRefund = `-- name: LatestRefund :one
-SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE order_id = $1 AND kind = 'order' ORDER BY requested_at DESC, id DESC LIMIT 1
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE order_id = $1 AND kind IN ('order', 'part') ORDER BY requested_at DESC, id DESC LIMIT 1
 `
 
 func (q *Queries) LatestRefund(ctx context.Context, db DBTX, orderID uuid.UUID) (PaymentsRefund, error) {
@@ -931,31 +935,6 @@ func (q *Queries) LockPayment(ctx context.Context, db DBTX, orderID uuid.UUID) (
 	return i, err
 }
 
-const moneyRefundOf = `-- name: MoneyRefundOf :one
-SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE attempt_id = $1 AND kind <> 'deposit' AND state <> 'refused'
-`
-
-func (q *Queries) MoneyRefundOf(ctx context.Context, db DBTX, attemptID uuid.UUID) (PaymentsRefund, error) {
-	row := db.QueryRow(ctx, moneyRefundOf, attemptID)
-	var i PaymentsRefund
-	err := row.Scan(
-		&i.ID,
-		&i.OrderID,
-		&i.AttemptID,
-		&i.Kind,
-		&i.State,
-		&i.AmountWon,
-		&i.Reason,
-		&i.Code,
-		&i.Tries,
-		&i.RequestedAt,
-		&i.DoneAt,
-		&i.NextAt,
-		&i.CancelKey,
-	)
-	return i, err
-}
-
 const openPayments = `-- name: OpenPayments :exec
 WITH opened AS (
     INSERT INTO payments.payments (order_id, order_number, order_name, account_id, state, amount_won, expires_at, created_at, updated_at, no_deposit)
@@ -991,6 +970,32 @@ func (q *Queries) OpenPayments(ctx context.Context, db DBTX, arg OpenPaymentsPar
 		arg.NoDeposits,
 	)
 	return err
+}
+
+const openRefundOf = `-- name: OpenRefundOf :one
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE attempt_id = $1 AND kind <> 'deposit' AND state IN ('requested', 'sent')
+`
+
+// Of an attempt's money there is one at most under way.
+func (q *Queries) OpenRefundOf(ctx context.Context, db DBTX, attemptID uuid.UUID) (PaymentsRefund, error) {
+	row := db.QueryRow(ctx, openRefundOf, attemptID)
+	var i PaymentsRefund
+	err := row.Scan(
+		&i.ID,
+		&i.OrderID,
+		&i.AttemptID,
+		&i.Kind,
+		&i.State,
+		&i.AmountWon,
+		&i.Reason,
+		&i.Code,
+		&i.Tries,
+		&i.RequestedAt,
+		&i.DoneAt,
+		&i.NextAt,
+		&i.CancelKey,
+	)
+	return i, err
 }
 
 const paymentByNumber = `-- name: PaymentByNumber :one
@@ -1304,6 +1309,30 @@ func (q *Queries) ReopenPayment(ctx context.Context, db DBTX, arg ReopenPaymentP
 	return result.RowsAffected(), nil
 }
 
+const returnedOf = `-- name: ReturnedOf :one
+SELECT coalesce(sum(amount_won), 0)::bigint AS won, coalesce(max(done_at), '0001-01-01 00:00:00Z')::timestamptz AS at
+FROM payments.refunds
+WHERE order_id = $1 AND attempt_id = $2 AND kind <> 'deposit' AND state = 'done'
+`
+
+type ReturnedOfParams struct {
+	OrderID   uuid.UUID
+	AttemptID uuid.UUID
+}
+
+type ReturnedOfRow struct {
+	Won int64
+	At  time.Time
+}
+
+// What went back of an attempt's money, and when that was learned last.
+func (q *Queries) ReturnedOf(ctx context.Context, db DBTX, arg ReturnedOfParams) (ReturnedOfRow, error) {
+	row := db.QueryRow(ctx, returnedOf, arg.OrderID, arg.AttemptID)
+	var i ReturnedOfRow
+	err := row.Scan(&i.Won, &i.At)
+	return i, err
+}
+
 const sessionByNumber = `-- name: SessionByNumber :one
 SELECT p.order_number::text AS order_number, p.order_name, p.amount_won, c.customer_key
 FROM payments.payments p
@@ -1378,6 +1407,31 @@ func (q *Queries) StartConfirming(ctx context.Context, db DBTX, arg StartConfirm
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const strayRefundOf = `-- name: StrayRefundOf :one
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE attempt_id = $1 AND kind = 'stray' AND state <> 'refused'
+`
+
+func (q *Queries) StrayRefundOf(ctx context.Context, db DBTX, attemptID uuid.UUID) (PaymentsRefund, error) {
+	row := db.QueryRow(ctx, strayRefundOf, attemptID)
+	var i PaymentsRefund
+	err := row.Scan(
+		&i.ID,
+		&i.OrderID,
+		&i.AttemptID,
+		&i.Kind,
+		&i.State,
+		&i.AmountWon,
+		&i.Reason,
+		&i.Code,
+		&i.Tries,
+		&i.RequestedAt,
+		&i.DoneAt,
+		&i.NextAt,
+		&i.CancelKey,
+	)
+	return i, err
 }
 
 const transfersOf = `-- name: TransfersOf :many
@@ -1492,6 +1546,31 @@ func (q *Queries) WaitingWebhooks(ctx context.Context, db DBTX) (int64, error) {
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const wholeRefundOf = `-- name: WholeRefundOf :one
+SELECT id, order_id, attempt_id, kind, state, amount_won, reason, code, tries, requested_at, done_at, next_at, cancel_key FROM payments.refunds WHERE order_id = $1 AND kind = 'order' ORDER BY requested_at DESC, id DESC LIMIT 1
+`
+
+func (q *Queries) WholeRefundOf(ctx context.Context, db DBTX, orderID uuid.UUID) (PaymentsRefund, error) {
+	row := db.QueryRow(ctx, wholeRefundOf, orderID)
+	var i PaymentsRefund
+	err := row.Scan(
+		&i.ID,
+		&i.OrderID,
+		&i.AttemptID,
+		&i.Kind,
+		&i.State,
+		&i.AmountWon,
+		&i.Reason,
+		&i.Code,
+		&i.Tries,
+		&i.RequestedAt,
+		&i.DoneAt,
+		&i.NextAt,
+		&i.CancelKey,
+	)
+	return i, err
 }
 
 const withdrawalOf = `-- name: WithdrawalOf :one

@@ -262,23 +262,17 @@ func (e *Emulator) cancel(r *http.Request, body []byte) (reply, effect) {
 	default:
 		return refuse("NOT_CANCELABLE_PAYMENT"), effect{}
 	}
-	wasWaiting := p.Status == waiting
 	key := token("txrd_")
 	p.LastTransactionKey = &key
+	c := Cancel{
+		CancelAmount: amount, CancelReason: in.CancelReason, RefundableAmount: p.BalanceAmount, CanceledAt: stamp(now), TransactionKey: key,
+		CancelStatus: "DONE",
+	}
 	if p.Method == foreign {
-		p.Cancels = append(p.Cancels, Cancel{
-			CancelAmount: amount, CancelReason: in.CancelReason, RefundableAmount: p.BalanceAmount,
-			CanceledAt: stamp(now), TransactionKey: key, CancelStatus: "IN_PROGRESS",
-		})
-		return ok(p.Payment), effect{payment: p}
+		c.CancelStatus = "IN_PROGRESS"
+	} else {
+		p.giveBack(&c)
 	}
-	p.BalanceAmount = max(0, p.BalanceAmount-amount)
-	p.Cancels = append(p.Cancels, Cancel{
-		CancelAmount: amount, CancelReason: in.CancelReason, RefundableAmount: p.BalanceAmount,
-		CanceledAt: stamp(now), TransactionKey: key, CancelStatus: "DONE",
-	})
-	if p.Status = partial; p.BalanceAmount == 0 {
-		p.Status = canceled
-	}
-	return ok(p.Payment), effect{payment: p, deposit: wasWaiting || p.VirtualAccount != nil}
+	p.Cancels = append(p.Cancels, c)
+	return ok(p.Payment), effect{payment: p, deposit: p.VirtualAccount != nil}
 }

@@ -73,10 +73,19 @@ func (e *Emulator) endCancel(orderID, status string) error {
 		c := &p.Cancels[len(p.Cancels)-1]
 		c.CancelStatus = status
 		if status == "DONE" {
-			p.Status, p.BalanceAmount, c.RefundableAmount = canceled, 0, 0
+			p.giveBack(c)
 		}
 		return effect{payment: p, cancel: true}, true
 	})
+}
+
+// giveBack takes a cancel off what is left.
+func (p *kept) giveBack(c *Cancel) {
+	p.BalanceAmount -= c.CancelAmount
+	c.RefundableAmount = p.BalanceAmount
+	if p.Status = partial; p.BalanceAmount == 0 {
+		p.Status = canceled
+	}
 }
 
 // canceling tells whether a wallet abroad has taken a cancel on and not done it yet.

@@ -289,11 +289,28 @@ func TestCancel(t *testing.T) {
 		key := paid(b, "ORDER-1", "카드")
 		a := b.cancel(key, `{"cancelReason":"r","cancelAmount":3000}`, "c1")
 		require.Equal(t, "PARTIAL_CANCELED", a.body["status"])
+		require.EqualValues(t, 23000, a.body["totalAmount"])
 		require.EqualValues(t, 20000, a.body["balanceAmount"])
+		require.JSONEq(t, a.text, b.cancel(key, `{"cancelReason":"r","cancelAmount":3000}`, "c1").text)
+		require.JSONEq(t, a.text, b.send("GET", "/v1/payments/orders/ORDER-1", "").text)
 		b.refused(b.cancel(key, `{"cancelReason":"r","cancelAmount":20001}`, "c2"), 403, "NOT_CANCELABLE_AMOUNT")
-		a = b.cancel(key, `{"cancelReason":"r"}`, "c3")
-		require.Equal(t, "CANCELED", a.body["status"])
-		require.Len(t, a.body["cancels"], 2)
+		b.refused(b.confirm(key, "ORDER-1", "23000", "k2"), 400, "ALREADY_PROCESSED_PAYMENT")
+		require.Equal(t, "PARTIAL_CANCELED", b.cancel(key, `{"cancelReason":"r","cancelAmount":8000}`, "c3").body["status"])
+		a = b.cancel(key, `{"cancelReason":"r","cancelAmount":12000}`, "c4")
+		require.Equal(t, "CANCELED", a.body["status"], "the last part")
+		require.EqualValues(t, 0, a.body["balanceAmount"])
+		for i, want := range [][2]float64{{3000, 20000}, {8000, 12000}, {12000, 0}} {
+			c := a.body["cancels"].([]any)[i].(map[string]any)
+			require.Equal(t, want, [2]float64{c["cancelAmount"].(float64), c["refundableAmount"].(float64)})
+			require.Equal(t, "DONE", c["cancelStatus"])
+		}
+		b.refused(b.cancel(key, `{"cancelReason":"r","cancelAmount":1}`, "c5"), 400, "ALREADY_CANCELED_PAYMENT")
+
+		rest := paid(b, "ORDER-2", "카드")
+		b.cancel(rest, `{"cancelReason":"r","cancelAmount":3000}`, "c6")
+		a = b.cancel(rest, `{"cancelReason":"r"}`, "c7")
+		require.Equal(t, "CANCELED", a.body["status"], "without an amount it is what is left")
+		require.EqualValues(t, 20000, a.body["cancels"].([]any)[1].(map[string]any)["cancelAmount"])
 	})
 
 	t.Run("IsRefused", func(t *testing.T) {
@@ -323,7 +340,9 @@ func TestCancel(t *testing.T) {
 		require.Equal(t, "DONE", b.send("GET", "/v1/payments/"+deposited, "").body["status"])
 		b.refused(b.cancel(deposited, `{"cancelReason":"r"}`, "c3"), 400, "INVALID_REFUND_ACCOUNT_INFO")
 		account := `"refundReceiveAccount":{"bank":"20","accountNumber":"1234567890","holderName":"김지은"}`
-		require.Equal(t, "CANCELED", b.cancel(deposited, `{"cancelReason":"r",`+account+`}`, "c4").body["status"])
+		b.refused(b.cancel(deposited, `{"cancelReason":"r","cancelAmount":3000}`, "c4"), 400, "INVALID_REFUND_ACCOUNT_INFO")
+		require.Equal(t, "PARTIAL_CANCELED", b.cancel(deposited, `{"cancelReason":"r","cancelAmount":3000,`+account+`}`, "c5").body["status"])
+		require.Equal(t, "CANCELED", b.cancel(deposited, `{"cancelReason":"r",`+account+`}`, "c6").body["status"])
 
 		late := paid(b, "ORDER-3", "가상계좌")
 		b.clock.Advance(24 * time.Hour)
@@ -352,6 +371,33 @@ func TestBanks(t *testing.T) {
 		require.Equal(t, "CANCELED", b.send("GET", "/v1/payments/orders/ORDER-1", "").body["status"])
 		require.Equal(t, "DONE", b.send("GET", "/v1/payments/orders/ORDER-2", "").body["status"])
 		require.EqualValues(t, 23000, b.send("GET", "/v1/payments/orders/ORDER-2", "").body["balanceAmount"])
+	})
+
+	t.Run("AWalletAbroadCancelsPartsLater", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t)
+		key := paid(b, "ORDER-1", "해외간편결제")
+		for i, c := range []struct {
+			amount string
+			end    func(string) error
+			status string
+			left   float64
+		}{
+			{"3000", b.AbortCancel, "DONE", 23000},
+			{"3000", b.FinishCancel, "PARTIAL_CANCELED", 20000},
+			{"8000", b.AbortCancel, "PARTIAL_CANCELED", 20000},
+			{"20000", b.FinishCancel, "CANCELED", 0},
+		} {
+			before := b.send("GET", "/v1/payments/"+key, "").body
+			a := b.cancel(key, `{"cancelReason":"r","cancelAmount":`+c.amount+`}`, "c"+c.amount+c.status)
+			require.Equal(t, before["status"], a.body["status"], i)
+			require.Equal(t, before["balanceAmount"], a.body["balanceAmount"], i)
+			require.NoError(t, c.end("ORDER-1"))
+			after := b.send("GET", "/v1/payments/"+key, "").body
+			require.Equal(t, c.status, after["status"], i)
+			require.EqualValues(t, c.left, after["balanceAmount"], i)
+		}
 	})
 
 	t.Run("ABankTakesADepositBack", func(t *testing.T) {

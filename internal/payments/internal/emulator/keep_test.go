@@ -178,6 +178,30 @@ func TestWebhooks(t *testing.T) {
 		await(t, "that it was taken back", func() bool { return shop.count() == 4 })
 	})
 
+	t.Run("TellOfParts", func(t *testing.T) {
+		t.Parallel()
+
+		shop := &inbox{}
+		b := serve(t, shop, 1)
+		card, wallet := b.authorize("ORDER-1", "카드"), b.authorize("ORDER-2", "해외간편결제")
+		b.confirm(card, "ORDER-1", "23000", "k1")
+		b.confirm(wallet, "ORDER-2", "23000", "k2")
+		await(t, "the payments", func() bool { return shop.count() == 2 })
+		b.cancel(card, `{"cancelReason":"r","cancelAmount":3000}`, "c1")
+		await(t, "the part", func() bool { return shop.count() == 3 })
+		require.Contains(t, shop.bodies[2], `"eventType":"PAYMENT_STATUS_CHANGED"`)
+		require.Contains(t, shop.bodies[2], `"status":"PARTIAL_CANCELED"`)
+		b.cancel(wallet, `{"cancelReason":"r","cancelAmount":3000}`, "c2")
+		require.NoError(t, b.FinishCancel("ORDER-2"))
+		await(t, "the cancel's end and the part", func() bool { return shop.count() == 5 })
+		b.cancel(wallet, `{"cancelReason":"r","cancelAmount":8000}`, "c3")
+		require.NoError(t, b.AbortCancel("ORDER-2"))
+		await(t, "the cancel's end only: the payment is what it was", func() bool { return shop.count() == 6 })
+		require.NoError(t, b.Close())
+		require.Equal(t, 6, shop.count())
+		require.Contains(t, shop.bodies[5], `"cancelStatus":"ABORTED"`)
+	})
+
 	t.Run("TellOfCancelsThatTookTheirTime", func(t *testing.T) {
 		t.Parallel()
 

@@ -73,7 +73,7 @@ func (e *Emulator) announce(change effect) {
 			"eventType": "CANCEL_STATUS_CHANGED", "createdAt": now.In(seoul).Format("2006-01-02T15:04:05.000000"), "data": p.Cancels[len(p.Cancels)-1],
 		})
 	}
-	if p.Status != inProgress && p.Status != waiting && !p.canceling() && (!change.cancel || p.Status == canceled) {
+	if p.Status != inProgress && p.Status != waiting && !p.canceling() && (!change.cancel || p.Cancels[len(p.Cancels)-1].CancelStatus == "DONE") {
 		e.hooks.send(target, map[string]any{"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": now.In(seoul).Format("2006-01-02T15:04:05.000000"), "data": p.Payment})
 	}
 	if change.deposit && p.Secret != nil && p.LastTransactionKey != nil {

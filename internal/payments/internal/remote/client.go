@@ -11,7 +11,7 @@ import (
 const module = "payments"
 
 // Client asks the process that hosts payments. What goes wrong on the way is an [rpc.Outage], never one of the module's faults: whoever
-// is told so asks again, and money moves once, since every call is idempotent by the order's id.
+// is told so asks again, and money moves once, since every call is idempotent by an id.
 type Client struct {
 	rpc *rpc.Client
 }

@@ -115,12 +115,14 @@ func readCancel(in app.CancelRequest, r response, err error) app.Answer {
 		}
 		return app.OutcomeUnknown
 	})
-	switch {
-	case a.Outcome == app.OutcomeRefused:
-	case a.Outcome != app.OutcomeCanceled && a.Outcome != app.OutcomeCanceling:
+	switch a.Outcome {
+	case app.OutcomeRefused:
+	case app.OutcomeCanceled, app.OutcomePartial, app.OutcomeCanceling:
+		if a.PaymentKey != in.PaymentKey {
+			return app.Answer{Outcome: app.OutcomeUnknown, Code: "SHOP_OTHER_PAYMENT"}
+		}
+	default:
 		return app.Answer{Outcome: app.OutcomeUnknown, Code: a.Code}
-	case a.PaymentKey != in.PaymentKey:
-		return app.Answer{Outcome: app.OutcomeUnknown, Code: "SHOP_OTHER_PAYMENT"}
 	}
 	return a
 }
@@ -178,9 +180,14 @@ func readBody(body []byte) app.Answer {
 	case "WAITING_FOR_DEPOSIT":
 		a.Outcome, a.Code = app.OutcomeDeposit, ""
 	case "CANCELED":
-		a.Outcome = app.OutcomeCanceled
+		a.Outcome, a.BackWon = app.OutcomeCanceled, amount
 	case "PARTIAL_CANCELED":
 		a.Outcome = app.OutcomePartial
+		if left, err := p.BalanceAmount.Int64(); err == nil && 0 < left && left < amount {
+			a.BackWon = amount - left
+		} else {
+			a.Outcome, a.Code = app.OutcomeMismatch, "SHOP_NO_BALANCE"
+		}
 	case "ABORTED", "EXPIRED":
 		a.Outcome = app.OutcomeDeclined
 		if p.Failure != nil && p.Failure.Code != "" {
@@ -194,7 +201,7 @@ func readBody(body []byte) app.Answer {
 	if n := len(p.Cancels); n > 0 {
 		a.CancelKey = clip(p.Cancels[n-1].TransactionKey, 100)
 		switch status := p.Cancels[n-1].CancelStatus; {
-		case status == "IN_PROGRESS" && (a.Outcome == app.OutcomePaid || a.Outcome == app.OutcomeCanceled):
+		case status == "IN_PROGRESS" && (a.Outcome == app.OutcomePaid || a.Outcome == app.OutcomePartial || a.Outcome == app.OutcomeCanceled):
 			a.Outcome, a.Code = app.OutcomeCanceling, "CANCEL_IN_PROGRESS" // a foreign wallet takes its time
 		case status == "ABORTED":
 			a.CancelAborted = true

@@ -144,11 +144,13 @@ func (g *Gateway) PaymentByOrder(ctx context.Context, orderNumber string) app.An
 	return g.count("payment_by_order", readPayment(r, err))
 }
 
-// Cancel gives a payment back.
+// Cancel gives a payment back, or a part of it.
 func (g *Gateway) Cancel(ctx context.Context, in app.CancelRequest) app.Answer {
-	r, err := g.call(ctx, "cancel", http.MethodPost, "/v1/payments/"+url.PathEscape(in.PaymentKey)+"/cancel", in.IdempotencyKey, map[string]any{
-		"cancelReason": in.Reason,
-	})
+	body := map[string]any{"cancelReason": in.Reason}
+	if in.AmountWon != 0 {
+		body["cancelAmount"] = in.AmountWon
+	}
+	r, err := g.call(ctx, "cancel", http.MethodPost, "/v1/payments/"+url.PathEscape(in.PaymentKey)+"/cancel", in.IdempotencyKey, body)
 	return g.count("cancel", readCancel(in, r, err))
 }
 

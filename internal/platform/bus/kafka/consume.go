@@ -17,14 +17,15 @@ func (k *Kafka) Consume(ctx context.Context, g *bus.Group) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, name := range g.Topics { // a group doesn't see topics that are made later
+	topics := k.names(g.Topics)
+	for _, name := range topics { // a group doesn't see topics that are made later
 		if err := k.ensure(client, name); err != nil {
 			return err
 		}
 	}
 	own := *k.sarama // a strategy keeps what it plans: two groups that balance at once must not share it
 	own.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
-	group, err := sarama.NewConsumerGroup(k.config.Brokers, g.Name, &own)
+	group, err := sarama.NewConsumerGroup(k.config.Brokers, k.config.Prefix+g.Name, &own)
 	if err != nil {
 		return fmt.Errorf("join %s: %w", g.Name, err)
 	}
@@ -44,7 +45,7 @@ func (k *Kafka) Consume(ctx context.Context, g *bus.Group) (err error) {
 
 	g.Limit(k.config.Parallel)
 	for ctx.Err() == nil { // once around for each rebalancing
-		if err := group.Consume(ctx, g.Topics, claims{g}); err != nil && !errors.Is(err, context.Canceled) {
+		if err := group.Consume(ctx, topics, claims{k, g}); err != nil && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("consume as %s: %w", g.Name, err)
 		}
 	}
@@ -52,7 +53,10 @@ func (k *Kafka) Consume(ctx context.Context, g *bus.Group) (err error) {
 }
 
 // claims handles the partitions of one group, each in its goroutine.
-type claims struct{ group *bus.Group }
+type claims struct {
+	kafka *Kafka
+	group *bus.Group
+}
 
 func (c claims) Setup(sarama.ConsumerGroupSession) error   { return nil }
 func (c claims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
@@ -70,7 +74,7 @@ func (c claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.C
 		_, err := c.group.Take(ctx, func(context.Context, pgx.Tx) ([]bus.Envelope, error) {
 			messages = more(messages, claim.Messages()) // those that have come while others failed show whose fault that was
 			for _, m := range messages[len(events):] {
-				events = append(events, decode(m))
+				events = append(events, c.kafka.decode(m))
 			}
 			return events, nil
 		}, nil)

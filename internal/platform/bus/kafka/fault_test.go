@@ -29,7 +29,7 @@ func fake(t testing.TB, options ...kfake.Opt) *kfake.Cluster {
 func TestConformanceWithoutKafka(t *testing.T) {
 	t.Parallel()
 
-	bustest.Run(t, adapter(fake(t).ListenAddrs()))
+	bustest.Run(t, adapter(fake(t).ListenAddrs(), ""))
 }
 
 // A broker that is away when the shop starts delays the events and stops nothing.
@@ -41,7 +41,7 @@ func TestBrokerIsAwayAtStart(t *testing.T) {
 	address := listener.Addr().(*net.TCPAddr)
 	require.NoError(t, listener.Close())
 
-	w := bustest.NewWorld(t, adapter([]string{address.String()}))
+	w := bustest.NewWorld(t, adapter([]string{address.String()}, ""))
 	key := uuid.New()
 	w.Publish(w.Next(key), w.Next(key))
 	for _, err := range w.Transport.Publish(t.Context(), bus.Topic(w.Source), make([]bus.Envelope, 2)) {
@@ -66,7 +66,7 @@ func TestBrokerRestarts(t *testing.T) {
 	same, err := strconv.Atoi(port)
 	require.NoError(t, err)
 
-	w := bustest.NewWorld(t, adapter(brokers))
+	w := bustest.NewWorld(t, adapter(brokers, ""))
 	w.Relay("a", w.Transport)
 	w.Consume(w.Transport)
 	key := uuid.New()
@@ -116,7 +116,7 @@ func TestBrokerFails(t *testing.T) {
 				response, err := answer(r.(*kmsg.ProduceRequest))
 				return response, err, true
 			})
-			w := bustest.NewWorld(t, adapter(cluster.ListenAddrs()))
+			w := bustest.NewWorld(t, adapter(cluster.ListenAddrs(), ""))
 			w.Relay("a", w.Transport)
 			consumers, _ := w.Consume(w.Transport)
 			keys := []uuid.UUID{uuid.New(), uuid.New(), uuid.New(), uuid.New()}
@@ -154,7 +154,7 @@ func TestForeignMessage(t *testing.T) {
 	t.Parallel()
 
 	brokers := fake(t).ListenAddrs()
-	w := bustest.NewWorld(t, adapter(brokers))
+	w := bustest.NewWorld(t, adapter(brokers, ""))
 	w.Relay("a", w.Transport)
 	key := uuid.New()
 	w.Publish(w.Next(key)) // makes the topic

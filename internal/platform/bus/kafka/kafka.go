@@ -27,6 +27,7 @@ import (
 type Config struct {
 	Brokers    []string
 	ClientID   string                      // zero: shop
+	Prefix     string                      // of the names of topics and groups, where several shops share the brokers
 	Partitions int32                       // of each topic, fixed for its life; zero: 12
 	Parallel   int                         // batches that one group handles at once, each on a connection of its pool; zero: 4
 	Configure  func(config *sarama.Config) // nil, or TLS and SASL

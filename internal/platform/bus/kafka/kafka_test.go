@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	bustest.Child(func(*pgxpool.Pool) bus.Transport {
 		k, err := kafka.New(kafka.Config{
-			Brokers: strings.Split(os.Getenv(brokersEnv), ","), Partitions: 3, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+			Brokers: strings.Split(os.Getenv(brokersEnv), ","), Prefix: os.Getenv(prefixEnv), Partitions: 3, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		})
 		if err != nil {
 			panic(err)
@@ -31,9 +31,11 @@ func TestMain(m *testing.M) {
 	bustest.Main(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }
 
-func open(t testing.TB, brokers []string) *kafka.Kafka {
+func open(t testing.TB, brokers []string) *kafka.Kafka { return openAs(t, brokers, "") }
+
+func openAs(t testing.TB, brokers []string, prefix string) *kafka.Kafka {
 	k, err := kafka.New(kafka.Config{
-		Brokers: brokers, Partitions: 3,
+		Brokers: brokers, Prefix: prefix, Partitions: 3,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	require.NoError(t, err)
@@ -41,19 +43,19 @@ func open(t testing.TB, brokers []string) *kafka.Kafka {
 	return k
 }
 
-const brokersEnv = "KAFKA_TEST_CHILD_BROKERS"
+const brokersEnv, prefixEnv = "KAFKA_TEST_CHILD_BROKERS", "KAFKA_TEST_CHILD_PREFIX"
 
 // adapter runs against brokers.
-func adapter(brokers []string) bustest.Adapter {
+func adapter(brokers []string, prefix string) bustest.Adapter {
 	return bustest.Adapter{
-		Open: func(t testing.TB, _ *pgxpool.Pool) bus.Transport { return open(t, brokers) },
+		Open: func(t testing.TB, _ *pgxpool.Pool) bus.Transport { return openAs(t, brokers, prefix) },
 		Rewind: func(t testing.TB, _ *pgxpool.Pool, group, topic string) {
 			admin, err := sarama.NewClusterAdmin(brokers, config())
 			require.NoError(t, err)
 			defer admin.Close()
-			require.NoError(t, admin.DeleteConsumerGroup(group))
+			require.NoError(t, admin.DeleteConsumerGroup(prefix+group))
 		},
-		Env: []string{brokersEnv + "=" + strings.Join(brokers, ",")}, Points: []string{"bus.kafka.acked"},
+		Env: []string{brokersEnv + "=" + strings.Join(brokers, ","), prefixEnv + "=" + prefix}, Points: []string{"bus.kafka.acked"},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -38,7 +39,7 @@ func encode(e bus.Envelope) (*sarama.Record, int) {
 
 // decode reads what encode wrote. A message that somebody else wrote becomes a broken event with an id of its place, so
 // that it is parked, once, and not skipped.
-func decode(m *sarama.ConsumerMessage) bus.Envelope {
+func (k *Kafka) decode(m *sarama.ConsumerMessage) bus.Envelope {
 	headers := map[string]string{}
 	for _, h := range m.Headers {
 		headers[string(h.Key)] = bus.Text(string(h.Value))
@@ -54,7 +55,7 @@ func decode(m *sarama.ConsumerMessage) bus.Envelope {
 	read("ce_subject", func(s string) (err error) { e.Key, err = uuid.Parse(s); return err })
 	read("ce_time", func(s string) (err error) { e.OccurredAt, err = time.Parse(time.RFC3339Nano, s); return err })
 	read("ce_aggregateversion", func(s string) (err error) { e.AggregateVersion, err = strconv.ParseInt(s, 10, 64); return err })
-	if want := bus.ModuleOf(m.Topic); e.Source != want {
+	if want := bus.ModuleOf(strings.TrimPrefix(m.Topic, k.config.Prefix)); e.Source != want {
 		wrong = append(wrong, fmt.Errorf("ce_source: %q on the topic of %s", e.Source, want))
 		e.Source = want
 	}

@@ -30,12 +30,12 @@ func (k *Kafka) Positions(ctx context.Context, group string, topics []string) ([
 		return nil, fmt.Errorf("reach Kafka's controller: %w", err)
 	}
 	wanted := map[string][]int32{}
-	for _, name := range topics {
+	for _, name := range k.names(topics) {
 		if wanted[name], err = client.Partitions(name); err != nil {
 			return nil, fmt.Errorf("look for topic %s: %w", name, err)
 		}
 	}
-	offsets, err := admin.ListConsumerGroupOffsets(group, wanted)
+	offsets, err := admin.ListConsumerGroupOffsets(k.config.Prefix+group, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the offsets of %s: %w", group, err)
 	}
@@ -44,7 +44,7 @@ func (k *Kafka) Positions(ctx context.Context, group string, topics []string) ([
 		return nil, fmt.Errorf("read from Kafka: %w", err)
 	}
 	var positions []bus.Position
-	for _, name := range topics {
+	for i, name := range k.names(topics) {
 		for _, p := range wanted[name] {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -66,6 +66,7 @@ func (k *Kafka) Positions(ctx context.Context, group string, topics []string) ([
 					return nil, err
 				}
 			}
+			position.Topic = topics[i]
 			positions = append(positions, position)
 		}
 	}

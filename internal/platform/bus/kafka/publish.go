@@ -43,7 +43,7 @@ type chunk struct {
 // Publish appends the events, a batch per partition at a time, and waits for all replicas in sync.
 func (k *Kafka) Publish(ctx context.Context, name string, events []bus.Envelope) []error {
 	results := make([]error, len(events))
-	t := k.topic(name)
+	t := k.topic(k.config.Prefix + name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 

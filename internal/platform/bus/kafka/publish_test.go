@@ -17,10 +17,12 @@ import (
 func TestRepetition(t *testing.T) {
 	t.Parallel()
 
-	k, err := New(Config{Brokers: stacktest.Kafka(t), Partitions: 3, Logger: slog.New(slog.DiscardHandler)})
+	brokers, prefix := stacktest.Kafka(t)
+	k, err := New(Config{Brokers: brokers, Prefix: prefix, Partitions: 3, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, k.Close()) })
-	name := bus.Topic("doors" + uuid.NewString()[:8])
+	topic := bus.Topic("doors")
+	name := prefix + topic
 	key := uuid.New()
 	tp := k.topic(name)
 	require.Eventually(t, func() bool { // a broker that has just made its first topic has no numbers to give yet
@@ -44,7 +46,7 @@ func TestRepetition(t *testing.T) {
 	client, err := k.connect()
 	require.NoError(t, err)
 	for round := range 3 {
-		for _, err := range k.Publish(t.Context(), name, []bus.Envelope{{Key: key}, {Key: key}}) {
+		for _, err := range k.Publish(t.Context(), topic, []bus.Envelope{{Key: key}, {Key: key}}) {
 			require.NoError(t, err)
 		}
 		var all int64

@@ -26,7 +26,7 @@ func (k *Kafka) Tail(ctx context.Context, t bus.Tail, each func(bus.Envelope) er
 	if err != nil {
 		return fmt.Errorf("connect to Kafka: %w", err)
 	}
-	w := &watch{consumer: consumer, live: make(chan *sarama.ConsumerMessage), done: make(chan struct{})}
+	w := &watch{kafka: k, consumer: consumer, live: make(chan *sarama.ConsumerMessage), done: make(chan struct{})}
 	defer w.close()
 	client, err := sarama.NewClient(k.config.Brokers, &config)
 	if err != nil {
@@ -34,7 +34,7 @@ func (k *Kafka) Tail(ctx context.Context, t bus.Tail, each func(bus.Envelope) er
 	}
 	defer func() { _ = client.Close() }()
 
-	missing, streams, err := w.open(client, t.Topics, t.Since.UnixMilli())
+	missing, streams, err := w.open(client, k.names(t.Topics), t.Since.UnixMilli())
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (k *Kafka) Tail(ctx context.Context, t bus.Tail, each func(bus.Envelope) er
 		case <-ctx.Done():
 			return ctx.Err()
 		case m := <-w.live:
-			if err := each(decode(m)); err != nil {
+			if err := each(k.decode(m)); err != nil {
 				return err
 			}
 		case <-look.C: // a topic is made with its first event, or with the first group that reads it
@@ -66,6 +66,7 @@ func (k *Kafka) Tail(ctx context.Context, t bus.Tail, each func(bus.Envelope) er
 
 // watch is partitions that are read without a group.
 type watch struct {
+	kafka    *Kafka
 	consumer sarama.Consumer
 	opened   []sarama.PartitionConsumer // not yet followed
 	live     chan *sarama.ConsumerMessage
@@ -107,14 +108,14 @@ func (w *watch) open(client sarama.Client, topics []string, at int64) (missing [
 				return nil, nil, fmt.Errorf("read %s/%d: %w", topic, p, err)
 			}
 			w.all, w.opened = append(w.all, reader), append(w.opened, reader)
-			streams = append(streams, upTo(reader, start, end))
+			streams = append(streams, w.upTo(reader, start, end))
 		}
 	}
 	return missing, streams, nil
 }
 
 // upTo is the events of a partition before its end.
-func upTo(reader sarama.PartitionConsumer, next, end int64) bus.Stream {
+func (w *watch) upTo(reader sarama.PartitionConsumer, next, end int64) bus.Stream {
 	return func(ctx context.Context) (bus.Envelope, bool, error) {
 		if next >= end {
 			return bus.Envelope{}, false, nil
@@ -125,7 +126,7 @@ func upTo(reader sarama.PartitionConsumer, next, end int64) bus.Stream {
 				return bus.Envelope{}, false, errors.New("the partition cannot be read any more")
 			}
 			next = m.Offset + 1
-			return decode(m), true, nil
+			return w.kafka.decode(m), true, nil
 		case <-ctx.Done():
 			return bus.Envelope{}, false, ctx.Err()
 		}

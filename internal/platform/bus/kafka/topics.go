@@ -11,6 +11,15 @@ import (
 	"github.com/sasapick/shop/internal/platform/bus"
 )
 
+// names are the brokers' names of topics.
+func (k *Kafka) names(topics []string) []string {
+	names := make([]string, len(topics))
+	for i, topic := range topics {
+		names[i] = k.config.Prefix + topic
+	}
+	return names
+}
+
 // ensure makes the topic if there is none, and fails unless it has the partitions that keys are spread over. More than
 // that are left alone: somebody has added some, which keys don't use.
 //

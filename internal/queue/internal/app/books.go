@@ -39,9 +39,8 @@ func (s *Service) checkGates(ctx context.Context, _ string) (found books.Finding
 	}
 	for _, operation := range slices.Sorted(maps.Keys(gated)) {
 		found.Looked++
-		name := gated[operation]
-		if !slices.ContainsFunc(rooms, func(r db.QueueRoom) bool { return r.Name == name }) {
-			found.Wrong = append(found.Wrong, books.Mismatch{Subject: operation, Detail: "its room " + name + " is not there"})
+		if !slices.ContainsFunc(rooms, func(r db.QueueRoom) bool { return r.Name == mainRoom }) {
+			found.Wrong = append(found.Wrong, books.Mismatch{Subject: operation, Detail: "its room " + mainRoom + " is not there"})
 		}
 	}
 	return found, nil

@@ -1,17 +1,14 @@
 package app_test
 
 import (
-	"context"
-	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/contracttest"
-	"github.com/sasapick/shop/internal/queue"
 	"github.com/sasapick/shop/internal/queue/internal/app"
 )
 
@@ -52,7 +49,9 @@ func TestHTTP(t *testing.T) {
 			{"main", etag, `{"mode":"off","capacity":5}`, "conflict.stale", 412},
 			{"main", "", `{"mode":"off","capacity":5}`, "conflict.if_match_required", 428},
 			{"other", etag, `{"mode":"off","capacity":5}`, "queue.no_room", 404},
-			{"main", next, `{"mode":"on","capacity":5}`, "request.invalid", 422},
+			{"main", next, `{"mode":"half","capacity":5}`, "request.invalid", 422},
+			{"main", next, `{"mode":"auto","capacity":5,"target_ms":5}`, "request.invalid", 422},
+			{"main", next, `{"mode":"on","capacity":5,"away":"ajar"}`, "request.invalid", 422},
 			{"main", next, `{"mode":"off","capacity":-1}`, "request.invalid", 422},
 			{"main", next, `{"mode":"off","capacity":10000001}`, "request.invalid", 422},
 			{"main", next, `{"mode":"off"}`, "request.invalid", 422},
@@ -76,9 +75,10 @@ func TestHTTP(t *testing.T) {
 			path := strings.ReplaceAll(o.Path, "{room}", "main")
 			for token, want := range map[string]int{"": 401, "stolen": 401, "shopper": 403, "manager": 0} {
 				got := s.Do(token, o.Method, path, "").Status
-				if o.Role == auth.Manager && want != 0 {
+				switch {
+				case o.Role == auth.Manager && want != 0, o.Role == auth.Shopper && want == 401:
 					require.Equal(t, want, got, "%s as %q", o.ID, token)
-				} else {
+				default:
 					require.NotContains(t, []int{401, 403}, got, "%s as %q", o.ID, token)
 				}
 			}
@@ -94,7 +94,7 @@ func TestGate(t *testing.T) {
 		t.Parallel()
 
 		s := serve(t)
-		gated := []string{"/v1/place-order", "/v1/place-preorder", "/v1/claim-coupon", "/v1/claim-coupon-by-code"}
+		gated := []string{"/v1/place-order", "/v1/place-preorder/" + uuid.NewString(), "/v1/claim-coupon/" + uuid.NewString(), "/v1/claim-coupon-by-code"}
 		for _, path := range gated {
 			require.Equal(t, 204, s.Do("shopper", "POST", path, "").Status, path)
 		}
@@ -103,7 +103,7 @@ func TestGate(t *testing.T) {
 			refused := s.Do("shopper", "POST", path, "")
 			require.Equal(t, 429, refused.Status, path)
 			require.Equal(t, "queue.waiting", refused.Text("code"))
-			require.Equal(t, "30", refused.Header.Get("Retry-After"))
+			require.NotEmpty(t, refused.Header.Get("Retry-After"))
 			require.Equal(t, "application/problem+json", refused.Header.Get("Content-Type"))
 			require.Equal(t, 401, s.Do("", "POST", path, "").Status, "who asks comes first")
 		}
@@ -124,19 +124,4 @@ func TestGate(t *testing.T) {
 		s.clock.Advance(app.Freshness)
 		require.Equal(t, 204, s.Do("shopper", "POST", "/v1/place-order", "").Status)
 	})
-
-	t.Run("OpenWhenTheServiceDoesNotAnswer", func(t *testing.T) {
-		t.Parallel()
-
-		s := serve(t)
-		app.NewGate(broken{}, slog.New(slog.DiscardHandler)).Routes(s.API)
-		require.Equal(t, 204, s.Do("shopper", "POST", "/v1/place-order", "").Status)
-	})
-}
-
-// broken is a queue that is hosted elsewhere and does not answer.
-type broken struct{}
-
-func (broken) Room(context.Context, queue.RoomInput) (queue.Room, error) {
-	return queue.Room{}, errors.New("connection refused")
 }

@@ -2,7 +2,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/sasapick/shop/internal/catalog"
+	"github.com/sasapick/shop/internal/coupons"
 	"github.com/sasapick/shop/internal/platform/audit"
 	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
@@ -27,6 +31,12 @@ const (
 	Freshness = time.Second
 
 	loadTimeout = time.Second // of one reading of the rooms, whoever waits for it
+
+	// Rooms is how many there may be.
+	Rooms = 100
+
+	// passesEnd is how long after its mode was set to off a room's last passes have ended, whichever instance handed them out.
+	passesEnd = Freshness + PassLife + 2*SlotSlack
 )
 
 // Service tells about rooms, and changes them.
@@ -38,6 +48,9 @@ type Service struct {
 	clock  clock.Clock
 	log    *slog.Logger
 
+	drops     catalog.Drops
+	campaigns coupons.Service
+
 	loads  singleflight.Group
 	latest atomic.Pointer[reading]
 }
@@ -45,35 +58,77 @@ type Service struct {
 // reading is all rooms at one moment, or that they could not be read: that is remembered too, so that an outage costs
 // one wait per Freshness and not one per request.
 type reading struct {
-	rooms map[string]queue.Room
+	rooms map[string]Room
+	goods map[queue.Goods]string // names of those that stand in front of something and are not off
 	err   error
 	at    time.Time
 }
 
+// Parts are what a service is made of.
+type Parts struct {
+	Pool      *pgxpool.Pool
+	Outbox    *outbox.Outbox
+	Audit     *audit.Log
+	Clock     clock.Clock
+	Log       *slog.Logger
+	Drops     catalog.Drops
+	Campaigns coupons.Service
+}
+
 // NewService returns the module's service.
-func NewService(pool *pgxpool.Pool, events *outbox.Outbox, log *audit.Log, c clock.Clock, logger *slog.Logger) *Service {
-	return &Service{pool: pool, sql: db.New(), outbox: events, audit: log, clock: c, log: logger}
+func NewService(p Parts) *Service {
+	return &Service{
+		pool: p.Pool, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log, drops: p.Drops, campaigns: p.Campaigns,
+	}
 }
 
 // Room implements [queue.Service]. What it tells is at most [Freshness] old.
 func (s *Service) Room(ctx context.Context, in queue.RoomInput) (queue.Room, error) {
+	room, err := s.room(ctx, in.Name)
+	return room.Room, err
+}
+
+func (s *Service) room(ctx context.Context, name string) (Room, error) {
+	rooms, err := s.known(ctx)
+	if err != nil {
+		return Room{}, err
+	}
+	return rooms.room(name)
+}
+
+// gate returns the room in front of goods, which may be none, or else the main one.
+func (s *Service) gate(ctx context.Context, goods queue.Goods) (Room, error) {
+	rooms, err := s.known(ctx)
+	if err != nil {
+		return Room{}, err
+	}
+	name, ok := rooms.goods[goods]
+	if !ok {
+		name = mainRoom
+	}
+	return rooms.room(name)
+}
+
+func (r *reading) room(name string) (Room, error) {
+	room, ok := r.rooms[name]
+	if !ok {
+		return Room{}, queue.ErrNoRoom
+	}
+	return room, nil
+}
+
+// known returns every room. Nobody may change it.
+func (s *Service) known(ctx context.Context) (*reading, error) {
 	r := s.latest.Load()
 	if age := s.age(r); age < 0 || age >= Freshness {
 		select {
 		case loaded := <-s.loads.DoChan("", s.load):
 			r = loaded.Val.(*reading)
 		case <-ctx.Done():
-			return queue.Room{}, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
-	if r.err != nil {
-		return queue.Room{}, r.err
-	}
-	room, ok := r.rooms[in.Name]
-	if !ok {
-		return queue.Room{}, queue.ErrNoRoom
-	}
-	return room, nil
+	return r, r.err
 }
 
 // age is negative for what is none, and for what was read before the clock was set back.
@@ -92,7 +147,7 @@ func (s *Service) load() (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	r := &reading{at: s.clock(), rooms: map[string]queue.Room{}} // as old as the question, not as the answer
+	r := &reading{at: s.clock(), rooms: map[string]Room{}, goods: map[queue.Goods]string{}} // as old as the question, not as the answer
 	rows, err := s.sql.Rooms(ctx, s.pool)
 	if err != nil {
 		s.log.Warn("the rooms cannot be read", "error.message", err.Error())
@@ -100,8 +155,13 @@ func (s *Service) load() (any, error) {
 		r.at = s.clock() // it may have taken all of Freshness to fail
 	}
 	for _, row := range rows {
-		r.rooms[row.Name] = toRoom(row).Room
+		room := toRoom(row)
+		r.rooms[room.Name] = room
+		if room.Goods != (queue.Goods{}) && room.Mode != queue.Off {
+			r.goods[room.Goods] = room.Name
+		}
 	}
+	s.look(ctx, before, r)
 	s.latest.CompareAndSwap(before, r) // a change in this process goes first
 	return r, nil
 }
@@ -110,13 +170,29 @@ func (s *Service) load() (any, error) {
 type Settings struct {
 	Mode     queue.Mode `json:"mode"`
 	Capacity int64      `json:"capacity"`
+	Away     queue.Away `json:"away"`
+	OpensAt  time.Time  `json:"opens_at,omitzero"` // zero: it is open
+	TargetMS int32      `json:"target_ms"`         // of the mode auto: how long all but one of a hundred requests may take; 0: as before
 }
 
 // Room is a room as admins see it.
 type Room struct {
 	queue.Room
-	ID        uuid.UUID
-	UpdatedAt time.Time
+	ID         uuid.UUID
+	OpensAt    time.Time     // zero: it is open
+	Seed       []byte        // of the lots of those who come before
+	GatedFrom  time.Time     // no pass was handed out before
+	GatedUntil time.Time     // and none since then, while the mode is off
+	Target     time.Duration // of the mode auto
+	Slots      int64         // in the mode auto, at the moment
+	Flights    int64         // and requests that an instance serves at once
+	UpdatedAt  time.Time
+	SoldOut    bool // nothing is left of its goods, though orders may give something back
+}
+
+// settings are what an admin has decided.
+func (r Room) settings() Settings {
+	return Settings{Mode: r.Mode, Capacity: r.Capacity, Away: r.Away, OpensAt: r.OpensAt, TargetMS: int32(r.Target.Milliseconds())}
 }
 
 // ETag names the room's settings.
@@ -151,14 +227,18 @@ func (s *Service) Change(ctx context.Context, name, ifMatch string, settings Set
 		if err := web.CheckIfMatch(ifMatch, before.ETag()); err != nil {
 			return err
 		}
-		was := Settings{Mode: before.Mode, Capacity: before.Capacity}
+		was := before.settings()
+		settings.OpensAt = settings.OpensAt.UTC().Truncate(time.Millisecond)
+		settings.TargetMS = cmp.Or(settings.TargetMS, was.TargetMS)
 		if was == settings {
 			changed = before
 			return nil
 		}
-		row, err = s.sql.ChangeRoom(ctx, tx, db.ChangeRoomParams{
-			ID: row.ID, Mode: string(settings.Mode), Capacity: settings.Capacity, UpdatedAt: s.clock(),
-		})
+		change, err := s.changeOf(before, settings)
+		if err != nil {
+			return err
+		}
+		row, err = s.sql.ChangeRoom(ctx, tx, change)
 		if err != nil {
 			return fmt.Errorf("change room: %w", err)
 		}
@@ -174,14 +254,106 @@ func (s *Service) Change(ctx context.Context, name, ifMatch string, settings Set
 	if err != nil {
 		return Room{}, err
 	}
-	s.latest.Store(&reading{}) // older than anything, and unlike what a reading under way began from
-	s.loads.Forget("")
+	s.forget()
 	return changed, nil
 }
 
-func toRoom(row db.QueueRoom) Room {
-	return Room{
-		Room: queue.Room{Name: row.Name, Mode: queue.Mode(row.Mode), Capacity: row.Capacity, Version: row.Version},
-		ID:   row.ID, UpdatedAt: row.UpdatedAt,
+// forget has the rooms read again.
+func (s *Service) forget() {
+	s.latest.Store(&reading{}) // older than anything, and unlike what a reading under way began from
+	s.loads.Forget("")
+}
+
+// changeOf is what settings make of a room. A new opening has a new seed where the old one may be known.
+func (s *Service) changeOf(before Room, settings Settings) (db.ChangeRoomParams, error) {
+	now := s.clock()
+	change := db.ChangeRoomParams{
+		ID: before.ID, Mode: string(settings.Mode), Capacity: settings.Capacity, Away: string(settings.Away), OpensAt: orNil(settings.OpensAt), Seed: before.Seed,
+		GatedFrom: orNil(before.GatedFrom), GatedUntil: orNil(before.GatedUntil),
+		TargetMs: settings.TargetMS, UpdatedAt: now,
 	}
+	if !settings.OpensAt.IsZero() && change.Seed == nil || settings.OpensAt.After(now) && !before.OpensAt.After(now) {
+		change.Seed = make([]byte, 32)
+		if _, err := rand.Read(change.Seed); err != nil {
+			return change, fmt.Errorf("make a seed: %w", err)
+		}
+	}
+	switch was, is := before.Mode == queue.Off, settings.Mode == queue.Off; {
+	case was && !is && (before.GatedFrom.IsZero() || now.Sub(before.GatedUntil) >= passesEnd):
+		change.GatedFrom = &now
+	case !was && is:
+		change.GatedUntil = &now
+	}
+	return change, nil
+}
+
+// NewRoom is what an admin says of a room that there is not yet.
+type NewRoom struct {
+	Name     string      `json:"name"`
+	Goods    queue.Goods `json:"goods"`
+	Capacity int64       `json:"capacity"`
+	Away     queue.Away  `json:"away"`
+}
+
+// Create makes a room in front of goods, which is off.
+func (s *Service) Create(ctx context.Context, n NewRoom) (Room, error) {
+	var made Room
+	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if have, err := s.sql.CountRooms(ctx, tx); err != nil {
+			return fmt.Errorf("count rooms: %w", err)
+		} else if have >= Rooms {
+			return queue.ErrManyRooms
+		}
+		kind := string(n.Goods.Kind)
+		row, err := s.sql.InsertRoom(ctx, tx, db.InsertRoomParams{
+			ID: uuid.Must(uuid.NewV7()), Name: n.Name, Capacity: n.Capacity, Away: string(n.Away), Goods: &kind, GoodsID: &n.Goods.ID, UpdatedAt: s.clock(),
+		})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return queue.ErrRoomTaken
+		}
+		if err != nil {
+			return fmt.Errorf("make a room: %w", err)
+		}
+		made = toRoom(row)
+		if err := s.audit.Add(ctx, tx, audit.Entry{Action: "rooms.create", Subject: row.ID.String(), After: n}); err != nil {
+			return err
+		}
+		return s.outbox.Add(ctx, tx, queue.RoomChanged{
+			RoomID: row.ID, Version: row.Version, Name: row.Name, Mode: made.Mode, Capacity: row.Capacity, At: row.UpdatedAt,
+		})
+	})
+	if err != nil {
+		return Room{}, err
+	}
+	s.forget()
+	return made, nil
+}
+
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+func toRoom(row db.QueueRoom) Room {
+	r := Room{
+		Room: queue.Room{Name: row.Name, Mode: queue.Mode(row.Mode), Capacity: row.Capacity, Away: queue.Away(row.Away), Version: row.Version},
+		ID:   row.ID, OpensAt: orZero(row.OpensAt), Seed: row.Seed, GatedFrom: orZero(row.GatedFrom), GatedUntil: orZero(row.GatedUntil),
+		Target: time.Duration(row.TargetMs) * time.Millisecond, Slots: LeastSlots, Flights: LeastFlights, UpdatedAt: row.UpdatedAt,
+	}
+	if row.Slots != nil && row.Flights != nil {
+		r.Slots, r.Flights = *row.Slots, *row.Flights
+	}
+	if row.Goods != nil {
+		r.Goods = queue.Goods{Kind: queue.Kind(*row.Goods), ID: *row.GoodsID}
+	}
+	return r
 }

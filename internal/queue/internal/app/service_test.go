@@ -26,7 +26,7 @@ func TestRoom(t *testing.T) {
 		s := serve(t)
 		room, err := s.service.Room(t.Context(), queue.RoomInput{Name: "main"})
 		require.NoError(t, err)
-		require.Equal(t, queue.Room{Name: "main", Mode: queue.Off, Capacity: 1000}, room)
+		require.Equal(t, queue.Room{Name: "main", Mode: queue.Off, Capacity: 1000, Away: queue.Open}, room)
 
 		_, err = s.service.Room(t.Context(), queue.RoomInput{Name: "other"})
 		require.ErrorIs(t, err, queue.ErrNoRoom)
@@ -98,7 +98,7 @@ func TestChange(t *testing.T) {
 				service = other
 			}
 			wg.Go(func() {
-				switch _, err := service.Change(t.Context(), "main", etag, app.Settings{Mode: queue.Paused, Capacity: int64(i)}); {
+				switch _, err := service.Change(t.Context(), "main", etag, app.Settings{Mode: queue.Paused, Capacity: int64(i), Away: queue.Open}); {
 				case err == nil:
 					done.Add(1)
 				case errors.Is(err, web.ErrStale):
@@ -120,12 +120,12 @@ func TestChange(t *testing.T) {
 
 		s := serve(t)
 		ctx := auth.With(t.Context(), manager)
-		room, err := s.service.Change(ctx, "main", s.etag(), app.Settings{Mode: queue.Paused, Capacity: 7})
+		room, err := s.service.Change(ctx, "main", s.etag(), app.Settings{Mode: queue.Paused, Capacity: 7, Away: queue.Open})
 		require.NoError(t, err)
-		same, err := s.service.Change(ctx, "main", room.ETag(), app.Settings{Mode: queue.Paused, Capacity: 7})
+		same, err := s.service.Change(ctx, "main", room.ETag(), app.Settings{Mode: queue.Paused, Capacity: 7, Away: queue.Open})
 		require.NoError(t, err)
 		require.Equal(t, room, same, "no change is no new version")
-		room, err = s.service.Change(ctx, "main", room.ETag(), app.Settings{Mode: queue.Off, Capacity: 7})
+		room, err = s.service.Change(ctx, "main", room.ETag(), app.Settings{Mode: queue.Off, Capacity: 7, Away: queue.Open})
 		require.NoError(t, err)
 
 		at := s.clock.Now()

@@ -11,10 +11,20 @@ import (
 )
 
 type QueueRoom struct {
-	ID        uuid.UUID
-	Version   int64
-	Name      string
-	Mode      string
-	Capacity  int64
-	UpdatedAt time.Time
+	ID         uuid.UUID
+	Version    int64
+	Name       string
+	Mode       string
+	Capacity   int64
+	UpdatedAt  time.Time
+	Away       string
+	Goods      *string
+	GoodsID    *uuid.UUID
+	OpensAt    *time.Time
+	Seed       []byte
+	GatedFrom  *time.Time
+	GatedUntil *time.Time
+	TargetMs   int32
+	Slots      *int64
+	Flights    *int64
 }

@@ -13,16 +13,24 @@ import (
 )
 
 const changeRoom = `-- name: ChangeRoom :one
-UPDATE queue.rooms SET version = version + 1, mode = $2, capacity = $3, updated_at = $4
+UPDATE queue.rooms
+SET version = version + 1, mode = $2, capacity = $3, away = $4, opens_at = $5, seed = $6, gated_from = $7, gated_until = $8, target_ms = $9,
+    updated_at = $10
 WHERE id = $1
-RETURNING id, version, name, mode, capacity, updated_at
+RETURNING id, version, name, mode, capacity, updated_at, away, goods, goods_id, opens_at, seed, gated_from, gated_until, target_ms, slots, flights
 `
 
 type ChangeRoomParams struct {
-	ID        uuid.UUID
-	Mode      string
-	Capacity  int64
-	UpdatedAt time.Time
+	ID         uuid.UUID
+	Mode       string
+	Capacity   int64
+	Away       string
+	OpensAt    *time.Time
+	Seed       []byte
+	GatedFrom  *time.Time
+	GatedUntil *time.Time
+	TargetMs   int32
+	UpdatedAt  time.Time
 }
 
 func (q *Queries) ChangeRoom(ctx context.Context, db DBTX, arg ChangeRoomParams) (QueueRoom, error) {
@@ -30,6 +38,12 @@ func (q *Queries) ChangeRoom(ctx context.Context, db DBTX, arg ChangeRoomParams)
 		arg.ID,
 		arg.Mode,
 		arg.Capacity,
+		arg.Away,
+		arg.OpensAt,
+		arg.Seed,
+		arg.GatedFrom,
+		arg.GatedUntil,
+		arg.TargetMs,
 		arg.UpdatedAt,
 	)
 	var i QueueRoom
@@ -40,12 +54,152 @@ func (q *Queries) ChangeRoom(ctx context.Context, db DBTX, arg ChangeRoomParams)
 		&i.Mode,
 		&i.Capacity,
 		&i.UpdatedAt,
+		&i.Away,
+		&i.Goods,
+		&i.GoodsID,
+		&i.OpensAt,
+		&i.Seed,
+		&i.GatedFrom,
+		&i.GatedUntil,
+		&i.TargetMs,
+		&i.Slots,
+		&i.Flights,
 	)
 	return i, err
 }
 
+const countRooms = `-- name: CountRooms :one
+SELECT count(*) FROM queue.rooms
+`
+
+func (q *Queries) CountRooms(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, countRooms)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const insertRoom = `-- name: InsertRoom :one
+INSERT INTO queue.rooms (id, version, name, mode, capacity, away, goods, goods_id, updated_at)
+VALUES ($1, 1, $2, 'off', $3, $4, $5, $6, $7)
+ON CONFLICT DO NOTHING
+RETURNING id, version, name, mode, capacity, updated_at, away, goods, goods_id, opens_at, seed, gated_from, gated_until, target_ms, slots, flights
+`
+
+type InsertRoomParams struct {
+	ID        uuid.UUID
+	Name      string
+	Capacity  int64
+	Away      string
+	Goods     *string
+	GoodsID   *uuid.UUID
+	UpdatedAt time.Time
+}
+
+func (q *Queries) InsertRoom(ctx context.Context, db DBTX, arg InsertRoomParams) (QueueRoom, error) {
+	row := db.QueryRow(ctx, insertRoom,
+		arg.ID,
+		arg.Name,
+		arg.Capacity,
+		arg.Away,
+		arg.Goods,
+		arg.GoodsID,
+		arg.UpdatedAt,
+	)
+	var i QueueRoom
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.Name,
+		&i.Mode,
+		&i.Capacity,
+		&i.UpdatedAt,
+		&i.Away,
+		&i.Goods,
+		&i.GoodsID,
+		&i.OpensAt,
+		&i.Seed,
+		&i.GatedFrom,
+		&i.GatedUntil,
+		&i.TargetMs,
+		&i.Slots,
+		&i.Flights,
+	)
+	return i, err
+}
+
+const loads = `-- name: Loads :many
+SELECT room_id, count(*) AS instances, sum(done)::bigint AS done, sum(slow)::bigint AS slow, sum(shed)::bigint AS shed, sum(flying)::bigint AS flying
+FROM queue.loads WHERE at > clock_timestamp() - interval '3 seconds'
+GROUP BY room_id
+`
+
+type LoadsRow struct {
+	RoomID    uuid.UUID
+	Instances int64
+	Done      int64
+	Slow      int64
+	Shed      int64
+	Flying    int64
+}
+
+// What the instances that are alive have served, summed.
+func (q *Queries) Loads(ctx context.Context, db DBTX) ([]LoadsRow, error) {
+	rows, err := db.Query(ctx, loads)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LoadsRow{}
+	for rows.Next() {
+		var i LoadsRow
+		if err := rows.Scan(
+			&i.RoomID,
+			&i.Instances,
+			&i.Done,
+			&i.Slow,
+			&i.Shed,
+			&i.Flying,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const putLoad = `-- name: PutLoad :exec
+INSERT INTO queue.loads (room_id, instance, done, slow, shed, flying, at) VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+ON CONFLICT (room_id, instance) DO UPDATE
+SET done = EXCLUDED.done, slow = EXCLUDED.slow, shed = EXCLUDED.shed, flying = EXCLUDED.flying, at = EXCLUDED.at
+`
+
+type PutLoadParams struct {
+	RoomID   uuid.UUID
+	Instance uuid.UUID
+	Done     int64
+	Slow     int64
+	Shed     int64
+	Flying   int64
+}
+
+func (q *Queries) PutLoad(ctx context.Context, db DBTX, arg PutLoadParams) error {
+	_, err := db.Exec(ctx, putLoad,
+		arg.RoomID,
+		arg.Instance,
+		arg.Done,
+		arg.Slow,
+		arg.Shed,
+		arg.Flying,
+	)
+	return err
+}
+
 const roomForUpdate = `-- name: RoomForUpdate :one
-SELECT id, version, name, mode, capacity, updated_at FROM queue.rooms WHERE name = $1 FOR UPDATE
+SELECT id, version, name, mode, capacity, updated_at, away, goods, goods_id, opens_at, seed, gated_from, gated_until, target_ms, slots, flights FROM queue.rooms WHERE name = $1 FOR UPDATE
 `
 
 func (q *Queries) RoomForUpdate(ctx context.Context, db DBTX, name string) (QueueRoom, error) {
@@ -58,12 +212,22 @@ func (q *Queries) RoomForUpdate(ctx context.Context, db DBTX, name string) (Queu
 		&i.Mode,
 		&i.Capacity,
 		&i.UpdatedAt,
+		&i.Away,
+		&i.Goods,
+		&i.GoodsID,
+		&i.OpensAt,
+		&i.Seed,
+		&i.GatedFrom,
+		&i.GatedUntil,
+		&i.TargetMs,
+		&i.Slots,
+		&i.Flights,
 	)
 	return i, err
 }
 
 const rooms = `-- name: Rooms :many
-SELECT id, version, name, mode, capacity, updated_at FROM queue.rooms ORDER BY name LIMIT 1000
+SELECT id, version, name, mode, capacity, updated_at, away, goods, goods_id, opens_at, seed, gated_from, gated_until, target_ms, slots, flights FROM queue.rooms ORDER BY name LIMIT 1000
 `
 
 // Rooms are few: an admin names each. The limit is there so that nothing is unbounded.
@@ -83,6 +247,16 @@ func (q *Queries) Rooms(ctx context.Context, db DBTX) ([]QueueRoom, error) {
 			&i.Mode,
 			&i.Capacity,
 			&i.UpdatedAt,
+			&i.Away,
+			&i.Goods,
+			&i.GoodsID,
+			&i.OpensAt,
+			&i.Seed,
+			&i.GatedFrom,
+			&i.GatedUntil,
+			&i.TargetMs,
+			&i.Slots,
+			&i.Flights,
 		); err != nil {
 			return nil, err
 		}
@@ -92,4 +266,39 @@ func (q *Queries) Rooms(ctx context.Context, db DBTX) ([]QueueRoom, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const seal = `-- name: Seal :one
+SELECT key FROM queue.seal
+`
+
+func (q *Queries) Seal(ctx context.Context, db DBTX) ([]byte, error) {
+	row := db.QueryRow(ctx, seal)
+	var key []byte
+	err := row.Scan(&key)
+	return key, err
+}
+
+const steerRoom = `-- name: SteerRoom :exec
+UPDATE queue.rooms SET slots = $2, flights = $3 WHERE id = $1 AND mode = 'auto'
+`
+
+type SteerRoomParams struct {
+	ID      uuid.UUID
+	Slots   *int64
+	Flights *int64
+}
+
+func (q *Queries) SteerRoom(ctx context.Context, db DBTX, arg SteerRoomParams) error {
+	_, err := db.Exec(ctx, steerRoom, arg.ID, arg.Slots, arg.Flights)
+	return err
+}
+
+const trimLoads = `-- name: TrimLoads :exec
+DELETE FROM queue.loads WHERE at < clock_timestamp() - interval '1 hour'
+`
+
+func (q *Queries) TrimLoads(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, trimLoads)
+	return err
 }

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// overload is how a shop is measured that more people want something of than it can serve.
+type overload struct {
+	Loads  []int         `default:"16,32,64,128,256,512" help:"People who order one thing after the other, among whose numbers the best is looked for."`
+	Target time.Duration `default:"500ms" help:"What counts as served in time."`
+	Times  int           `default:"10" help:"How many times the best load is offered."`
+	For    time.Duration `default:"90s" help:"How long; the second half counts."`
+}
+
+// measure looks for the load at which most orders are answered in time, and then offers many times that, without a gate and with one that steers.
+func (o overload) measure(ctx context.Context, w *world, r *report) error {
+	var all []*series
+	var best *series
+	people := 0
+	for _, n := range o.Loads {
+		s, err := o.among(ctx, w, n, false, o.For/6)
+		if err != nil {
+			return err
+		}
+		s.name = fmt.Sprintf("%d who order one thing after the other", n)
+		all = append(all, s)
+		if best == nil || s.rate() > best.rate() {
+			best, people = s, n
+		}
+		fmt.Printf("%s: %.0f a second in time\n", s.name, s.rate())
+	}
+	crowd := min(o.Times*people, len(w.people))
+	var gated *series
+	for _, auto := range []bool{false, true} {
+		s, err := o.among(ctx, w, crowd, auto, o.For)
+		if err != nil {
+			return err
+		}
+		s.name = fmt.Sprintf("%d, without a gate", crowd)
+		if auto {
+			s.name, gated = fmt.Sprintf("%d, at a gate in the mode auto", crowd), s
+		}
+		all = append(all, s)
+	}
+	ratio, verdict := gated.rate()/best.rate(), "pass"
+	if ratio < 0.9 {
+		verdict = "FAIL"
+	}
+	r.add(table{
+		id: "queue-overload", title: "Orders that are answered in time, of a shop that is offered too much", unit: "orders a second in time", series: all, columns: latencies,
+		notes: []string{
+			fmt.Sprintf("at the gate ÷ the best load (%d people) ≥ 0.9: %.2f: %s", people, ratio, verdict),
+			fmt.Sprintf("in time is within %s, over HTTP, of products whose stock does not run out; each sample is a second, and the median counts", o.Target),
+			"who is told to wait waits as told, with a ticket; who is told to try again tries after so long; latencies are those of orders that were placed, in time or not",
+		},
+	})
+	return nil
+}
+
+// among has so many people order for a while, and counts the seconds of its second half.
+func (o overload) among(ctx context.Context, w *world, people int, auto bool, long time.Duration) (*series, error) {
+	if err := w.forget(ctx); err != nil {
+		return nil, err
+	}
+	shop, err := startChild(ctx, "shop", "--database", w.url, "--folder", w.folder, "--log", filepath.Join(w.folder, "overload.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer shop.stop()
+	if err := w.introduce(shop.address); err != nil {
+		return nil, err
+	}
+	if err := o.turn(ctx, w, auto); err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: people, DisableCompression: true}}
+	defer client.CloseIdleConnections()
+	c := &seconds{begun: time.Now()}
+	ordering, stop := context.WithTimeout(ctx, long)
+	defer stop()
+	var everyone sync.WaitGroup
+	for i := range people {
+		everyone.Go(func() {
+			s := &shopper{world: w, client: client, base: "http://" + shop.address, person: w.people[i], dice: rand.New(rand.NewPCG(uint64(i), 9))}
+			s.live(ordering, c)
+		})
+	}
+	everyone.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return c.series(long, o.Target), nil
+}
+
+// turn sets the main room, and waits until every instance has seen it.
+func (o overload) turn(ctx context.Context, w *world, auto bool) error {
+	conn, err := pgx.Connect(ctx, w.url)
+	if err != nil {
+		return fmt.Errorf("reach the database: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	mode := "off"
+	if auto {
+		mode = "auto"
+	}
+	if err := sleep(ctx, 3*time.Second); err != nil { // a line that has just begun may have forgotten passes
+		return err
+	}
+	_, err = conn.Exec(ctx, `UPDATE queue.rooms SET mode = $1, capacity = 100000, gated_from = now(), target_ms = $2, slots = NULL, flights = NULL`, mode, o.Target.Milliseconds())
+	if err != nil {
+		return fmt.Errorf("turn the gate: %w", err)
+	}
+	return sleep(ctx, 2*time.Second)
+}
+
+// seconds are what the people have seen.
+type seconds struct {
+	begun time.Time
+	mu    sync.Mutex
+	took  [][]time.Duration // of the orders that were placed in each second
+}
+
+func (c *seconds) placed(at time.Time, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	second := int(at.Sub(c.begun) / time.Second)
+	for len(c.took) <= second {
+		c.took = append(c.took, nil)
+	}
+	c.took[second] = append(c.took[second], took)
+}
+
+// series is a sample for each second of the second half.
+func (c *seconds) series(long, target time.Duration) *series {
+	s := &series{}
+	for second := int(long / time.Second / 2); second < int(long/time.Second)-1; second++ {
+		x := sample{}
+		if second < len(c.took) {
+			of := c.took[second]
+			slices.Sort(of)
+			inTime, _ := slices.BinarySearch(of, target+1)
+			x.rate = float64(inTime)
+			if len(of) > 0 {
+				x.p50, x.p99, x.p999 = of[len(of)/2], of[len(of)*99/100], of[len(of)*999/1000]
+			}
+		}
+		s.samples = append(s.samples, x)
+	}
+	return s
+}
+
+// shopper orders one thing after the other.
+type shopper struct {
+	*world
+	client *http.Client
+	base   string
+	person person
+	dice   *rand.Rand
+	pass   string
+}
+
+// told is an answer. Of one who waits, the place is in the ticket of a problem; of one who looks, it is the answer.
+type told struct {
+	status int
+	header http.Header
+	code   string
+	place  placeTold
+}
+
+type placeTold struct {
+	Ticket      string `json:"ticket"`
+	State       string `json:"state"`
+	PollAfterMS int64  `json:"poll_after_ms"`
+}
+
+func (s *shopper) ask(ctx context.Context, method, path string, body []byte, key string) (told, error) {
+	var t told
+	r, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
+	if err != nil {
+		return t, err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.person.token)
+	if key != "" {
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", key)
+	}
+	if s.pass != "" {
+		r.Header.Set("Queue-Pass", s.pass)
+	}
+	answer, err := s.client.Do(r)
+	if err != nil {
+		return t, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	t.status, t.header = answer.StatusCode, answer.Header
+	if answer.StatusCode == http.StatusCreated {
+		_, err = io.Copy(io.Discard, answer.Body)
+		return t, err
+	}
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return t, err
+	}
+	if t.status == http.StatusOK {
+		return t, json.Unmarshal(text, &t.place)
+	}
+	var problem struct {
+		Code   string    `json:"code"`
+		Ticket placeTold `json:"ticket"`
+	}
+	err = json.Unmarshal(text, &problem)
+	t.code, t.place = problem.Code, problem.Ticket
+	return t, err
+}
+
+// live orders until ctx ends. An order that was turned away is made again, with the same key.
+func (s *shopper) live(ctx context.Context, c *seconds) {
+	for ctx.Err() == nil {
+		g := s.goods[s.dice.IntN(len(s.goods))]
+		body := fmt.Appendf(nil, `{"items":[{"product_id":"%s","quantity":1,"expected_price_won":%d}],"address_id":"%s"}`, g.id, g.priceWon, s.person.address)
+		for key := nextKey(); ctx.Err() == nil; {
+			begun := time.Now()
+			t, err := s.ask(ctx, http.MethodPost, "/v1/orders", body, key)
+			if pass := t.header.Get("Queue-Pass"); pass != "" {
+				s.pass = pass
+			}
+			if err == nil && t.status == http.StatusCreated {
+				now := time.Now()
+				c.placed(now, now.Sub(begun))
+				break
+			}
+			if t.code == "queue.waiting" {
+				s.wait(ctx, t.place)
+				continue
+			}
+			_ = sleep(ctx, time.Second+time.Duration(s.dice.Int64N(int64(time.Second))))
+		}
+	}
+}
+
+// wait waits until it is one's turn.
+func (s *shopper) wait(ctx context.Context, place placeTold) {
+	s.pass = ""
+	for place.State == "waiting" {
+		if sleep(ctx, time.Duration(place.PollAfterMS)*time.Millisecond) != nil {
+			return
+		}
+		t, err := s.ask(ctx, http.MethodGet, "/v1/queue/rooms/main/tickets/"+place.Ticket, nil, "")
+		switch {
+		case err != nil || t.status >= http.StatusInternalServerError:
+			continue
+		case t.status != http.StatusOK:
+			return
+		}
+		place = t.place
+	}
+}

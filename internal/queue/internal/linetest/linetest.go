@@ -1,0 +1,381 @@
+// Package linetest is what every app.Line must do.
+package linetest
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sasapick/shop/internal/queue/internal/app"
+)
+
+// Run checks the lines that open returns, each without anybody in it. pass lets time go by, besides that which goes by itself.
+func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Duration))) {
+	at := func(t *testing.T, capacity int64) *hall {
+		t.Helper()
+		line, pass := open(t)
+		h := &hall{T: t, Line: line, pass: pass, rules: app.Rules{Room: "main", Capacity: capacity}}
+		h.thaw()
+		return h
+	}
+
+	t.Run("LetsInWhileThereIsRoom", func(t *testing.T) {
+		t.Parallel()
+
+		h := at(t, 2)
+		for range 2 {
+			p := h.enter(uuid.New())
+			require.Equal(t, app.Active, p.State)
+			require.Equal(t, app.PassLife, p.Until.Sub(p.At))
+		}
+		first, second := h.enter(uuid.New()), h.enter(uuid.New())
+		require.Equal(t, app.Waiting, first.State)
+		require.Zero(t, first.Ahead)
+		require.EqualValues(t, 1, second.Ahead)
+		require.Less(t, first.Sequence, second.Sequence)
+		require.Equal(t, app.LeastPause, second.Pause)
+		require.GreaterOrEqual(t, first.Until.Sub(first.At), first.Pause+app.Patience)
+		h.figures(2, 0, 2)
+	})
+
+	// Two places for one account: none. A repeat of a lost answer changes nothing.
+	t.Run("GivesOnePlace", func(t *testing.T) {
+		t.Parallel()
+
+		h, in, out := at(t, 1), uuid.New(), uuid.New()
+		pass := h.enter(in)
+		place := h.enter(out)
+		h.enter(uuid.New())
+		for range 3 {
+			again := h.enter(in)
+			require.Equal(t, pass.Until, again.Until)
+			again = h.enter(out)
+			require.Equal(t, place.Sequence, again.Sequence)
+			require.Zero(t, again.Ahead)
+			again, err := h.Look(t.Context(), h.rules, out)
+			require.NoError(t, err)
+			require.Equal(t, place.Sequence, again.Sequence)
+		}
+		h.figures(2, 0, 1)
+	})
+
+	t.Run("CallsWhoCameFirst", func(t *testing.T) {
+		t.Parallel()
+
+		h, a, b, c := at(t, 1), uuid.New(), uuid.New(), uuid.New()
+		in := uuid.New()
+		for _, who := range []uuid.UUID{in, a, b, c} {
+			h.enter(who)
+		}
+		require.Zero(t, h.call().Called, "there is no room")
+		h.rules.Capacity = 2
+		require.EqualValues(t, 1, h.call().Called)
+		called := h.look(a)
+		require.Equal(t, app.Proceed, called.State)
+		h.figures(2, 1, 1)
+		newcomer := h.enter(uuid.New())
+		require.Equal(t, app.Waiting, newcomer.State)
+		require.EqualValues(t, 2, newcomer.Ahead)
+		require.Equal(t, app.Active, h.enter(a).State)
+		require.Equal(t, app.Active, h.look(a).State)
+		require.Equal(t, app.Waiting, h.look(b).State)
+	})
+
+	// original 14: new ones were let in whenever a slot was free, before those who waited.
+	t.Run("LetsNobodyInBeforeWhoWaits", func(t *testing.T) {
+		t.Parallel()
+
+		h, waits := at(t, 1), uuid.New()
+		h.enter(uuid.New())
+		h.enter(waits)
+		h.pass(app.PassLife + app.SlotSlack + time.Second)
+		require.Equal(t, app.Waiting, h.enter(uuid.New()).State, "the slot is free, and somebody waits for it")
+		require.EqualValues(t, 1, h.call().Called)
+		require.Equal(t, app.Proceed, h.look(waits).State)
+	})
+
+	// A slot outlives its pass.
+	t.Run("KeepsASlotLongerThanItsPass", func(t *testing.T) {
+		t.Parallel()
+
+		h, in, waits := at(t, 1), uuid.New(), uuid.New()
+		h.enter(in)
+		h.enter(waits)
+		require.NoError(t, h.Leave(t.Context(), h.rules, in))
+		h.pass(app.PassLife + app.SlotSlack/2)
+		require.Zero(t, h.call().Called, "also of who has left")
+		h.look(waits)
+		p, err := h.Renew(t.Context(), h.rules, app.Arrival{Account: in})
+		require.NoError(t, err)
+		require.Equal(t, app.PassLife, p.Until.Sub(p.At))
+		h.pass(app.PassLife + app.SlotSlack + time.Second)
+		_, err = h.Renew(t.Context(), h.rules, app.Arrival{Account: in})
+		require.ErrorIs(t, err, app.ErrNoPlace)
+		require.EqualValues(t, 1, h.call().Called)
+	})
+
+	// virtual-waiting-room-on-aws#154 (T32): who did not come kept the slot.
+	t.Run("FreesTheSlotOfWhoDoesNotCome", func(t *testing.T) {
+		t.Parallel()
+
+		h, called, next := at(t, 1), uuid.New(), uuid.New()
+		h.rules.Capacity = 0
+		h.enter(called)
+		h.enter(next)
+		h.rules.Capacity = 1
+		h.call()
+		require.Equal(t, app.Proceed, h.look(called).State)
+		h.pass(app.ShowUp + time.Second)
+		require.Equal(t, app.Called{Called: 1, Missed: 1}, h.call())
+		require.Equal(t, app.Proceed, h.look(next).State)
+		_, err := h.Look(t.Context(), h.rules, called)
+		require.ErrorIs(t, err, app.ErrNoPlace)
+		require.Equal(t, app.Waiting, h.enter(called).State, "at the end")
+	})
+
+	// original 15: who had gone was let in, and held a slot.
+	t.Run("ForgetsWhoDoesNotAskAnyMore", func(t *testing.T) {
+		t.Parallel()
+
+		h, gone, stays := at(t, 0), uuid.New(), uuid.New()
+		h.enter(gone)
+		h.enter(stays)
+		for range 4 {
+			h.pass(app.Patience / 2)
+			h.look(stays)
+		}
+		require.Equal(t, app.Called{Forgotten: 1}, h.call())
+		require.Zero(t, h.look(stays).Ahead)
+		_, err := h.Look(t.Context(), h.rules, gone)
+		require.ErrorIs(t, err, app.ErrNoPlace)
+		require.NoError(t, h.Leave(t.Context(), h.rules, stays))
+		require.NoError(t, h.Leave(t.Context(), h.rules, stays))
+		h.figures(0, 0, 0)
+	})
+
+	t.Run("ClosedLetsNobodyIn", func(t *testing.T) {
+		t.Parallel()
+
+		h, in, waits := at(t, 1), uuid.New(), uuid.New()
+		h.enter(in)
+		h.enter(waits)
+		h.rules.Capacity, h.rules.Closed = 10, true
+		require.Zero(t, h.call().Called)
+		require.Equal(t, app.Waiting, h.enter(uuid.New()).State)
+		_, err := h.Renew(t.Context(), h.rules, app.Arrival{Account: in})
+		require.NoError(t, err, "who is in stays in")
+	})
+
+	t.Run("ShedsWhoIsTooMany", func(t *testing.T) {
+		t.Parallel()
+
+		h, in := at(t, 2), []uuid.UUID{uuid.New(), uuid.New()}
+		for _, who := range in {
+			h.enter(who)
+		}
+		h.rules.Capacity = 1
+		_, err := h.Renew(t.Context(), h.rules, app.Arrival{Account: in[0]})
+		require.NoError(t, err, "who is in stays in")
+		h.rules.Shed = true
+		_, err = h.Renew(t.Context(), h.rules, app.Arrival{Account: in[0]})
+		require.ErrorIs(t, err, app.ErrNoPlace)
+		h.rules.Capacity = 2
+		_, err = h.Renew(t.Context(), h.rules, app.Arrival{Account: in[0]})
+		require.NoError(t, err)
+	})
+
+	t.Run("KnowsNoTicketWhereItHasLostNothing", func(t *testing.T) {
+		t.Parallel()
+
+		h := at(t, 0)
+		h.enter(uuid.New())
+		h.pass(app.Regather)
+		p := h.enter(uuid.New())
+		late, err := h.Enter(t.Context(), h.rules, app.Arrival{Account: uuid.New(), Ticket: app.Ticket{Sequence: 17, Until: p.At.Add(time.Hour)}})
+		require.NoError(t, err)
+		require.Greater(t, late.Sequence, p.Sequence, "who has been in, or gave the place up, does not come back with an old ticket before the others")
+	})
+
+	// The lots decide the order of who comes before the opening, and the time that of the others, who stand behind them.
+	t.Run("OpensAtATime", func(t *testing.T) {
+		t.Parallel()
+
+		h := at(t, 2)
+		f, err := h.Figures(t.Context(), h.rules)
+		require.NoError(t, err)
+		h.rules.Opens = f.At.Add(time.Hour)
+		lots := map[uuid.UUID]int64{}
+		var order []uuid.UUID
+		for _, lot := range []int64{app.FirstSequence - 1, 5, 1 << 40, 77} {
+			who := uuid.New()
+			lots[who], order = lot, append(order, who)
+			p := h.enterWith(app.Arrival{Account: who, Lot: lot})
+			require.Equal(t, app.Waiting, p.State)
+			require.Equal(t, lot, p.Sequence)
+			require.Equal(t, lot, h.enterWith(app.Arrival{Account: who, Lot: 3}).Sequence, "again: the same place")
+			require.Greater(t, p.Pause, app.MostPause)
+		}
+		require.Zero(t, h.call().Called)
+		h.pass(time.Hour - time.Minute)
+		for _, who := range order {
+			h.enterWith(app.Arrival{Account: who, Lot: lots[who]})
+		}
+		require.Zero(t, h.call().Called, "it is not open yet")
+		h.pass(time.Minute + time.Second)
+		late := h.enterWith(app.Arrival{Account: uuid.New(), Lot: 1})
+		require.Equal(t, app.Waiting, late.State)
+		require.EqualValues(t, 4, late.Ahead, "who comes after the opening has no lot")
+		require.EqualValues(t, 2, h.call().Called)
+		for _, who := range order {
+			want := app.Proceed
+			if lots[who] > 77 {
+				want = app.Waiting
+			}
+			require.Equal(t, want, h.look(who).State)
+		}
+	})
+
+	t.Run("TellsThePace", func(t *testing.T) {
+		t.Parallel()
+
+		h := at(t, 0)
+		waits := uuid.New()
+		for range 80 {
+			h.enter(uuid.New())
+		}
+		h.enter(waits)
+		require.Zero(t, h.look(waits).Pace, "nobody was called yet")
+		h.rules.Capacity = 31
+		require.EqualValues(t, 31, h.call().Called)
+		require.InDelta(t, 0.5, h.look(waits).Pace, 0.01, "as if a slot became free with each pass")
+		for range 5 { // three in ten seconds
+			h.rules.Capacity += 3
+			h.pass(10 * time.Second)
+			h.call()
+			h.enter(uuid.New())
+		}
+		require.InDelta(t, 0.3+0.2*math.Exp(-50/app.Steady.Seconds()), h.look(waits).Pace, 0.02)
+	})
+
+	t.Run("FreezesWhenItBegins", func(t *testing.T) {
+		t.Parallel()
+
+		line, pass := open(t)
+		h := &hall{T: t, Line: line, pass: pass, rules: app.Rules{Room: "main", Capacity: 2}}
+		holder, waits := uuid.New(), uuid.New()
+		require.Equal(t, app.Waiting, h.enter(waits).State, "another may hold a pass that is not known here")
+		f, err := h.Figures(t.Context(), h.rules)
+		require.NoError(t, err)
+		require.WithinDuration(t, f.At.Add(app.PassLife+app.SlotSlack), f.Frozen, 5*time.Second)
+		require.Zero(t, h.call().Called)
+
+		// Nobody can hold one where none was handed out before.
+		h.rules.Since = f.At.Add(time.Minute)
+		require.EqualValues(t, 1, h.call().Called)
+		require.Equal(t, app.Active, h.enter(uuid.New()).State)
+		h.rules.Since = time.Time{}
+
+		p := h.enterWith(app.Arrival{Account: holder, Pass: f.At.Add(30 * time.Second)})
+		require.Equal(t, app.Active, p.State, "who holds one comes in")
+		require.WithinDuration(t, f.At.Add(30*time.Second), p.Until, 0, "for as long")
+		later, err := h.Renew(t.Context(), h.rules, app.Arrival{Account: uuid.New(), Pass: f.At.Add(30 * time.Second)})
+		require.NoError(t, err, "or renews it")
+		require.Equal(t, app.PassLife, later.Until.Sub(later.At))
+
+		first, second := uuid.New(), uuid.New() // waited before
+		h.enterWith(app.Arrival{Account: second, Ticket: app.Ticket{Sequence: app.FirstSequence + 900, Until: f.At.Add(time.Minute)}})
+		require.Zero(t, h.enterWith(app.Arrival{Account: first, Ticket: app.Ticket{Sequence: app.FirstSequence + 17, Until: f.At.Add(time.Minute)}}).Ahead)
+		require.EqualValues(t, 1, h.look(second).Ahead)
+		stale := h.enterWith(app.Arrival{Account: uuid.New(), Ticket: app.Ticket{Sequence: 3, Until: f.At.Add(-time.Minute)}})
+		require.Greater(t, stale.Sequence, int64(app.FirstSequence+900), "that ticket had no place any more")
+
+		h.rules.Capacity = 10
+		require.Zero(t, h.call().Called)
+		h.thaw()
+		require.NotZero(t, h.call().Called)
+	})
+
+	t.Run("RoomsKnowNothingOfEachOther", func(t *testing.T) {
+		t.Parallel()
+
+		h, who := at(t, 1), uuid.New()
+		h.enter(who)
+		h.rules.Room = "other"
+		_, err := h.Look(t.Context(), h.rules, who)
+		require.ErrorIs(t, err, app.ErrNoPlace)
+		h.thaw()
+		require.Equal(t, app.Active, h.enter(who).State)
+	})
+
+	t.Run("Model", func(t *testing.T) {
+		t.Parallel()
+
+		rapid.Check(t, func(rt *rapid.T) {
+			line, pass := open(t)
+			m := &model{
+				of: line, pass: pass, rules: app.Rules{Room: "main", Capacity: rapid.Int64Range(0, 4).Draw(rt, "capacity")},
+				in: map[uuid.UUID]time.Time{}, called: map[uuid.UUID]time.Time{}, waits: map[uuid.UUID]time.Time{}, places: map[uuid.UUID]int64{},
+			}
+			for range 8 {
+				m.accounts = append(m.accounts, uuid.New())
+			}
+			m.pass(app.Regather)
+			m.Calls(rt) // a real engine begins with it
+			m.pass(app.Regather)
+			rt.Repeat(rapid.StateMachineActions(m))
+		})
+	})
+}
+
+// hall is a room with who asks in it.
+type hall struct {
+	*testing.T
+	app.Line
+	pass  func(time.Duration)
+	rules app.Rules
+}
+
+func (h *hall) enter(account uuid.UUID) app.Place {
+	h.Helper()
+	return h.enterWith(app.Arrival{Account: account})
+}
+
+func (h *hall) enterWith(a app.Arrival) app.Place {
+	h.Helper()
+	p, err := h.Enter(h.Context(), h.rules, a)
+	require.NoError(h, err)
+	return p
+}
+
+// thaw lets the time go by that a line is frozen for when it begins: it does so when it is asked first.
+func (h *hall) thaw() {
+	h.Helper()
+	_, err := h.Figures(h.Context(), h.rules)
+	require.NoError(h, err)
+	h.pass(app.PassLife + app.SlotSlack + time.Second)
+}
+
+func (h *hall) look(account uuid.UUID) app.Place {
+	h.Helper()
+	p, err := h.Look(h.Context(), h.rules, account)
+	require.NoError(h, err)
+	return p
+}
+
+func (h *hall) call() app.Called {
+	h.Helper()
+	called, err := h.Call(h.Context(), h.rules, 100)
+	require.NoError(h, err)
+	return called
+}
+
+func (h *hall) figures(waiting, proceed, active int64) {
+	h.Helper()
+	f, err := h.Figures(h.Context(), h.rules)
+	require.NoError(h, err)
+	require.Equal(h, []int64{waiting, proceed, active}, []int64{f.Waiting, f.Proceed, f.Active})
+}

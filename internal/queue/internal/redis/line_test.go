@@ -1,0 +1,141 @@
+package redis_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sasapick/shop/internal/platform/stacktest"
+	"github.com/sasapick/shop/internal/queue/internal/app"
+	"github.com/sasapick/shop/internal/queue/internal/linetest"
+	"github.com/sasapick/shop/internal/queue/internal/redis"
+)
+
+func TestLine(t *testing.T) {
+	t.Parallel()
+
+	client := stacktest.RedisClient(t, stacktest.Redis(t))
+	linetest.Run(t, func(t testing.TB) (app.Line, func(time.Duration)) {
+		prefix := "test:" + uuid.NewString() + ":"
+		t.Cleanup(func() {
+			keys := client.Scan(context.Background(), 0, prefix+"*", 1000).Iterator()
+			for keys.Next(context.Background()) {
+				require.NoError(t, client.Del(context.Background(), keys.Val()).Err())
+			}
+			require.NoError(t, keys.Err())
+		})
+		var ahead atomic.Int64
+		return redis.NewLine(client, prefix, func() time.Duration { return time.Duration(ahead.Load()) }), func(d time.Duration) { ahead.Add(int64(d)) }
+	})
+}
+
+// TestTheServerBeginsAnew kills Redis, which comes back with what it had, or without.
+func TestTheServerBeginsAnew(t *testing.T) {
+	t.Parallel()
+
+	for what, forget := range map[string]bool{"WithItsData": false, "WithoutItsData": true} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+
+			server := stacktest.OwnRedis(t)
+			client := stacktest.RedisClient(t, server.URL)
+			var ahead atomic.Int64
+			open := func() app.Line {
+				return redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+			}
+			// Two rooms, and another instance that knows nothing of what this one has noticed.
+			line, other, rules := open(), open(), []app.Rules{{Room: "main", Capacity: 1}, {Room: "noon", Capacity: 1}}
+			in, waits := uuid.New(), uuid.New()
+			tickets := map[string]app.Ticket{}
+			for _, r := range rules {
+				_, err := line.Call(t.Context(), r, 1)
+				require.NoError(t, err)
+			}
+			ahead.Add(int64(app.PassLife + app.SlotSlack + time.Second))
+			var pass time.Time
+			for _, r := range rules {
+				p, err := line.Enter(t.Context(), r, app.Arrival{Account: in})
+				require.NoError(t, err)
+				require.Equal(t, app.Active, p.State)
+				pass = p.Until
+				p, err = other.Enter(t.Context(), r, app.Arrival{Account: waits})
+				require.NoError(t, err)
+				require.Equal(t, app.Waiting, p.State)
+				tickets[r.Room] = app.Ticket{Sequence: p.Sequence, Until: p.Until}
+			}
+
+			server.Kill()
+			if forget {
+				server.Forget()
+			}
+			server.Start()
+			for _, r := range rules {
+				newcomer, err := line.Enter(t.Context(), r, app.Arrival{Account: uuid.New()})
+				require.NoError(t, err)
+				require.Equal(t, app.Waiting, newcomer.State, "somebody may hold a pass that was forgotten")
+				p, err := other.Enter(t.Context(), r, app.Arrival{Account: waits, Ticket: tickets[r.Room]})
+				require.NoError(t, err)
+				require.Zero(t, p.Ahead, "the line goes on in the old order")
+				require.Equal(t, tickets[r.Room].Sequence, p.Sequence)
+				p, err = line.Renew(t.Context(), r, app.Arrival{Account: in, Pass: pass})
+				require.NoError(t, err)
+				require.Equal(t, app.PassLife, p.Until.Sub(p.At))
+				ahead.Add(int64(app.PassLife - 10*time.Second))
+				called, err := other.Call(t.Context(), r, 10)
+				require.NoError(t, err)
+				require.Zero(t, called.Called)
+				ahead.Add(-int64(app.PassLife - 10*time.Second))
+			}
+			ahead.Add(int64(app.PassLife + app.SlotSlack + time.Second))
+			for _, r := range rules {
+				called, err := line.Call(t.Context(), r, 10)
+				require.NoError(t, err)
+				require.EqualValues(t, 1, called.Called)
+				p, err := line.Look(t.Context(), r, waits)
+				require.NoError(t, err)
+				require.Equal(t, app.Proceed, p.State)
+			}
+		})
+	}
+}
+
+// Who was called when the server was killed, and had not come, comes when the line is no longer frozen.
+func TestWhoIsCalledComesAfterwards(t *testing.T) {
+	t.Parallel()
+
+	server := stacktest.OwnRedis(t)
+	client := stacktest.RedisClient(t, server.URL)
+	var ahead atomic.Int64
+	line := redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+	r, who, next := app.Rules{Room: "main"}, uuid.New(), uuid.New()
+	for _, account := range []uuid.UUID{who, next} {
+		_, err := line.Enter(t.Context(), r, app.Arrival{Account: account})
+		require.NoError(t, err)
+	}
+	ahead.Add(int64(app.PassLife + app.SlotSlack + time.Second))
+	r.Capacity = 1
+	called, err := line.Call(t.Context(), r, 10)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, called.Called)
+
+	server.Kill()
+	server.Start()
+	for range 2 {
+		p, err := line.Enter(t.Context(), r, app.Arrival{Account: who})
+		require.NoError(t, err)
+		require.Equal(t, app.Proceed, p.State, "not yet: another may have the slot")
+		require.Positive(t, p.Pause)
+		ahead.Add(int64(app.PassLife / 2))
+	}
+	ahead.Add(int64(app.SlotSlack + app.ShowUp/2))
+	called, err = line.Call(t.Context(), r, 10)
+	require.NoError(t, err)
+	require.Zero(t, called, "the slot is kept for who was called")
+	p, err := line.Enter(t.Context(), r, app.Arrival{Account: who})
+	require.NoError(t, err)
+	require.Equal(t, app.Active, p.State)
+}
