@@ -29,7 +29,7 @@ generate: bin/sqlc ## Go from the SQL of every module
 
 .PHONY: lint
 lint: bin/gofumpt bin/staticcheck ## Format, vet and staticcheck
-	@test -z "$$(bin/gofumpt -l . | tee /dev/stderr)" || (echo "run: make format"; exit 1)
+	@bad=$$(bin/gofumpt -l .); test -z "$$bad" || (echo "$$bad"; echo "run: make format"; exit 1)
 	go vet ./...
 	bin/staticcheck ./...
 

@@ -6,6 +6,7 @@ package stacktest
 import (
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,18 @@ func Cassandra(t testing.TB) (hosts []string, keyspace string) {
 
 // patience is how long an engine may take to drop what a test had.
 const patience = 20 * time.Second
+
+// Chromium returns where the browser is installed.
+func Chromium(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	without(t, "Chromium is not installed")
+	return ""
+}
 
 // Address returns the value of an environment variable that names an engine.
 func Address(t testing.TB, variable string) string {

@@ -246,8 +246,10 @@ func TestCrowd(t *testing.T) {
 
 	stays := c.stays()
 	most, over := mostAtOnce(stays)
-	t.Logf("%d orders in %d stays, at most %d of %d in at once; %d did not come when called, %d left the line", c.orders.Load(), len(stays), most, crowdSlots, c.noShow.Load(), c.left.Load())
+	t.Logf("%d orders in %d stays, at most %d of %d in at once, %d let in within a minute; %d did not come when called, %d left the line",
+		c.orders.Load(), len(stays), most, crowdSlots, mostInAMinute(stays), c.noShow.Load(), c.left.Load())
 	require.Empty(t, over, "more were in than there are slots")
+	require.LessOrEqual(t, mostInAMinute(stays), crowdSlots, "more were let in within a minute than there are slots, each of which lasts for one")
 	require.Greater(t, len(stays), 2*crowdSlots)
 	require.Greater(t, most, crowdSlots*3/4)
 	for _, from := range anew {
@@ -489,4 +491,21 @@ func mostAtOnce(stays []stay) (most int, over []time.Time) {
 		most = max(most, in)
 	}
 	return most, over
+}
+
+// mostInAMinute counts who is let in within any minute.
+func mostInAMinute(stays []stay) (most int) {
+	var granted []time.Time
+	for _, s := range stays {
+		granted = append(granted, s.granted)
+	}
+	slices.SortFunc(granted, time.Time.Compare)
+	first := 0
+	for last := range granted {
+		for granted[last].Sub(granted[first]) >= time.Minute {
+			first++
+		}
+		most = max(most, last-first+1)
+	}
+	return most
 }

@@ -111,13 +111,13 @@ func (g *Gate) Intercept(op *web.Operation, w http.ResponseWriter, r *http.Reque
 
 // admits says whether who asks has a slot, and answers if not.
 func (g *Gate) admits(room Room, who auth.Principal, w http.ResponseWriter, r *http.Request) bool {
-	pass, ofPage := passOf(r)
+	pass, ofPage := passOf(r, room)
 	if until, at, good := g.doors.Pass(r.Context(), room, who.AccountID, pass); good {
 		g.through(r.Context(), room, "pass", who.AccountID, at, until)
 		if until.Sub(at) < renewWithin {
 			if held, err := g.doors.Renew(r.Context(), room, who.AccountID, until); err == nil {
 				g.told(r.Context(), room, "renewed", who.AccountID, held.At, held.Until)
-				hand(w, r, held, ofPage)
+				hand(w, r, room, held, ofPage)
 			}
 		}
 		return true
@@ -133,7 +133,7 @@ func (g *Gate) admits(room Room, who auth.Principal, w http.ResponseWriter, r *h
 		return false
 	case held.State == Active:
 		g.through(r.Context(), room, "entered", who.AccountID, held.At, held.Until)
-		hand(w, r, held, ofPage)
+		hand(w, r, room, held, ofPage)
 		return true
 	}
 	g.asked.WithLabelValues(room.Name, "waiting").Inc()
@@ -145,12 +145,12 @@ func (g *Gate) admits(room Room, who auth.Principal, w http.ResponseWriter, r *h
 	return false
 }
 
-// passOf is the pass that a request shows: in the header, or else in the cookie of who has waited at the page.
-func passOf(r *http.Request) (pass string, ofPage bool) {
+// passOf is the pass that a request shows for a room: in the header, or else in the cookie of who has waited at the page.
+func passOf(r *http.Request, room Room) (pass string, ofPage bool) {
 	if pass = r.Header.Get(passHeader); pass != "" {
 		return pass, false
 	}
-	c, err := r.Cookie(passHeader)
+	c, err := r.Cookie(cookieOf(room))
 	if err != nil {
 		return "", false
 	}
@@ -158,17 +158,20 @@ func passOf(r *http.Request) (pass string, ofPage bool) {
 }
 
 // hand gives a pass to who asks, and has the browser keep it if it is one that has waited at the page.
-func hand(w http.ResponseWriter, r *http.Request, held Held, ofPage bool) {
+func hand(w http.ResponseWriter, r *http.Request, room Room, held Held, ofPage bool) {
 	w.Header().Set(passHeader, held.Pass)
 	if ofPage {
-		keepPass(w, r, held)
+		keepPass(w, r, room, held)
 	}
 }
 
+// cookieOf is the name of the cookie with the pass of a room: a browser may hold several.
+func cookieOf(room Room) string { return passHeader + "-" + room.Name }
+
 // keepPass has the browser keep a pass until it ends. No script reads it, and no other site sends it along with a form.
-func keepPass(w http.ResponseWriter, r *http.Request, held Held) {
+func keepPass(w http.ResponseWriter, r *http.Request, room Room, held Held) {
 	http.SetCookie(w, &http.Cookie{
-		Name: passHeader, Value: held.Pass, Path: "/", MaxAge: max(int(held.Until.Sub(held.At).Seconds()), 1),
+		Name: cookieOf(room), Value: held.Pass, Path: "/", MaxAge: max(int(held.Until.Sub(held.At).Seconds()), 1),
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https", HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -135,11 +135,11 @@ func (p *Page) enter(w http.ResponseWriter, r *http.Request) {
 	}
 	v := p.visit(r)
 	if v.ours {
-		pass, _ := passOf(r)
+		pass, _ := passOf(r, v.room)
 		v.held, v.err = p.doors.Enter(r.Context(), v.room, v.account, v.ticket, pass)
 	}
 	if v.held.Pass != "" {
-		keepPass(w, r, v.held)
+		keepPass(w, r, v.room, v.held)
 	}
 	if v.err != nil || wantsJSON(r) {
 		p.answer(w, r, v)

@@ -184,7 +184,7 @@ func TestPage(t *testing.T) {
 		require.Len(t, cookies, 1)
 		c := cookies[0]
 		require.Equal(t, &http.Cookie{
-			Name: "Queue-Pass", Value: c.Value, Path: "/", MaxAge: int(app.PassLife.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Raw: c.Raw,
+			Name: "Queue-Pass-main", Value: c.Value, Path: "/", MaxAge: int(app.PassLife.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Raw: c.Raw,
 		}, c)
 
 		s.line.away.Store(true) // so that nothing but the pass lets in
@@ -198,7 +198,7 @@ func TestPage(t *testing.T) {
 		s.clock.Advance(app.PassLife * 3 / 4)
 		renewed := s.Do("second", "POST", "/v1/place-order", "", "Cookie", cookie)
 		require.Equal(t, 204, renewed.Status)
-		require.Contains(t, renewed.Header.Get("Set-Cookie"), "Queue-Pass="+renewed.Header.Get("Queue-Pass")+"; Path=/; Max-Age=60; HttpOnly; SameSite=Lax")
+		require.Contains(t, renewed.Header.Get("Set-Cookie"), "Queue-Pass-main="+renewed.Header.Get("Queue-Pass")+"; Path=/; Max-Age=60; HttpOnly; SameSite=Lax")
 		s.clock.Advance(app.PassLife * 3 / 4)
 		byHeader := s.order("second", renewed.Header.Get("Queue-Pass"))
 		require.NotEmpty(t, byHeader.Header.Get("Queue-Pass"))

@@ -60,12 +60,14 @@ const (
 	Regather  = 2*MostPause + Patience // after a loss, within which a place is given back by its ticket: who waits has asked by then
 )
 
-// When who waits is told to ask again: the later the further behind, between two bounds. Up to a fifth is added by chance, so that those who
-// came together do not ask together.
+// When who waits is told to ask again: the later the further behind, and not before a part of the estimated wait is over, between two bounds. So
+// asking grows with how many are called rather than with how many wait. Up to a fifth is added by chance, so that those who came together do not
+// ask together.
 const (
 	LeastPause    = time.Second
 	MostPause     = 30 * time.Second
 	PausePerPlace = 5 * time.Millisecond
+	PausesPerWait = 20
 )
 
 // Steady is how long the pace remembers: what is so old counts for a third of what is new. That is two lives of a pass, as slots that were given at

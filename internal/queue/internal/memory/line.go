@@ -225,7 +225,12 @@ func (r *room) inside(account uuid.UUID, ends, now time.Time) app.Place {
 func (r *room) stand(account uuid.UUID, rules app.Rules, now time.Time) app.Place {
 	w := r.waits[account]
 	ahead, _ := slices.BinarySearchFunc(r.waiting, w, waiter.compare)
-	pause := min(max(app.LeastPause, time.Duration(ahead)*app.PausePerPlace), app.MostPause) + min(max(rules.Opens.Sub(now), 0), app.MostPause)
+	pause := max(app.LeastPause, time.Duration(ahead)*app.PausePerPlace)
+	if r.pace > 0 {
+		part := float64(ahead) / r.pace / app.PausesPerWait
+		pause = max(pause, time.Duration(min(part, app.MostPause.Seconds())*float64(time.Second)))
+	}
+	pause = min(pause, app.MostPause) + min(max(rules.Opens.Sub(now), 0), app.MostPause)
 	least := now.Add(pause*6/5 + app.Patience).Truncate(time.Millisecond)
 	ends := r.seen[account]
 	if ends.Before(least) {

@@ -24,7 +24,7 @@ func source(does string) string {
 	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	return strings.NewReplacer(
 		"PASS", milliseconds(app.PassLife), "SLACK", milliseconds(app.SlotSlack), "SHOWUP", milliseconds(app.ShowUp), "PATIENCE", milliseconds(app.Patience),
-		"LEAST", milliseconds(app.LeastPause), "MOST", milliseconds(app.MostPause), "PER", milliseconds(app.PausePerPlace),
+		"LEAST", milliseconds(app.LeastPause), "MOST", milliseconds(app.MostPause), "PER", milliseconds(app.PausePerPlace), "PART", strconv.Itoa(app.PausesPerWait),
 		"REGATHER", milliseconds(app.Regather), "STEADY", milliseconds(app.Steady), "NOTED", milliseconds(app.Noted),
 		"FIRST", strconv.FormatInt(app.FirstSequence, 10), "RATE", strconv.Itoa(app.SequencesPerMillisecond), "FROM", strconv.FormatInt(app.SequencesFrom.UnixMilli(), 10),
 	).Replace(common + does)

@@ -56,14 +56,17 @@ end
 -- where it is not noted already: a look that changes nothing costs the disk and the replicas nothing.
 local function stand(at)
   local rank = redis.call('ZRANK', waiting, account)
-  local pause = math.min(math.max(LEAST, rank * PER), MOST) + math.min(math.max(opens - now, 0), MOST)
+  local pace = redis.call('HGET', room, 'pace') or '0'
+  local pause = math.max(LEAST, rank * PER)
+  if pace ~= '0' then pause = math.max(pause, math.floor(rank * 1000 / PART / tonumber(pace))) end
+  pause = math.min(pause, MOST) + math.min(math.max(opens - now, 0), MOST)
   local least = now + math.floor(pause * 1.2) + PATIENCE
   local ends = tonumber(redis.call('ZSCORE', seen, account) or 0)
   if ends < least then
     ends = least + NOTED
     redis.call('ZADD', seen, ends, account)
   end
-  return {'waiting', at, rank, ends, pause, redis.call('HGET', room, 'pace') or '0', now}
+  return {'waiting', at, rank, ends, pause, pace, now}
 end
 
 local function forget(set, before, most)
