@@ -75,7 +75,7 @@ var (
 
 // moved is so many products in so much time.
 func moved(name string, products int64, took time.Duration, peak int64) *series {
-	s := &series{name, []sample{{rate: float64(products) / took.Seconds(), answered: products, peak: peak}}}
+	s := &series{name: name, samples: []sample{{rate: float64(products) / took.Seconds(), answered: products, peak: peak}}}
 	fmt.Printf("%s: %d products in %s\n", name, products, took.Round(time.Millisecond))
 	return s
 }

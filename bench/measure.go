@@ -148,6 +148,7 @@ type thing struct {
 type series struct {
 	name    string
 	samples []sample
+	course  []float64 // the rate in each second, where that is of interest
 }
 
 // alternate measures things by turns, so that each round sees all of them under the same sky.

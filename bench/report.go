@@ -171,6 +171,9 @@ func (t table) verdicts() []string {
 func (t table) markdown(folder string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s\n\n![%s](%s/%s.svg)\n\n", t.title, t.title, folder, t.id)
+	if t.hasCourses() {
+		fmt.Fprintf(&b, "![%s, second by second](%s/%s-course.svg)\n\n", t.title, folder, t.id)
+	}
 	for i, row := range t.rows() {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 		if i == 0 {
@@ -204,6 +207,11 @@ func (r *report) write() error {
 	for _, t := range r.tables {
 		if err := os.WriteFile(filepath.Join(r.settings.Out, t.id+".svg"), []byte(t.chart()), 0o644); err != nil {
 			return fmt.Errorf("write a chart: %w", err)
+		}
+		if t.hasCourses() {
+			if err := os.WriteFile(filepath.Join(r.settings.Out, t.id+"-course.svg"), []byte(t.courses()), 0o644); err != nil {
+				return fmt.Errorf("write a chart: %w", err)
+			}
 		}
 		b.WriteString(t.markdown(filepath.Base(r.settings.Out)))
 	}

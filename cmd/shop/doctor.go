@@ -186,13 +186,16 @@ func redisVersion(ctx context.Context, url string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = client.Close() }()
-	info, err := client.Info(ctx, "server").Result()
+	info, err := client.Info(ctx, "server", "memory").Result()
 	if err != nil {
 		return "", fmt.Errorf("ask Redis: %w", err)
 	}
-	_, after, _ := strings.Cut(info, "redis_version:")
-	number, _, _ := strings.Cut(after, "\r\n")
-	return "Redis " + number, newEnough(number)
+	told := map[string]string{}
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		told[name] = value
+	}
+	return "Redis " + told["redis_version"], errors.Join(newEnough(told["redis_version"]), forgetsNothing(told["maxmemory"], told["maxmemory_policy"]))
 }
 
 // newEnough refuses a Redis that keeps its scripts when it begins anew: the waiting room would not know that it has.
@@ -202,6 +205,14 @@ func newEnough(version string) error {
 		return fmt.Errorf("the waiting room needs Redis 7, and this is %q", version)
 	}
 	return nil
+}
+
+// forgetsNothing refuses a Redis that makes room for what is new by dropping what it has: carts, or who is in a room.
+func forgetsNothing(most, policy string) error {
+	if most == "0" || policy == "noeviction" {
+		return nil
+	}
+	return fmt.Errorf("carts and waiting rooms need the maxmemory-policy noeviction, and this is %q", policy)
 }
 
 func kafkaVersion(brokers []string) (string, error) {

@@ -141,3 +141,15 @@ func TestNewEnough(t *testing.T) {
 		require.Equal(t, ok, newEnough(version) == nil, version)
 	}
 }
+
+func TestForgetsNothing(t *testing.T) {
+	t.Parallel()
+	for _, of := range []struct {
+		most, policy string
+		ok           bool
+	}{
+		{"0", "noeviction", true}, {"0", "allkeys-lru", true}, {"268435456", "noeviction", true}, {"268435456", "volatile-lru", false}, {"268435456", "allkeys-lru", false}, {"", "", false},
+	} {
+		require.Equal(t, of.ok, forgetsNothing(of.most, of.policy) == nil, of)
+	}
+}

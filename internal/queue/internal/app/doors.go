@@ -18,12 +18,11 @@ import (
 )
 
 const (
-	lineWithin  = 300 * time.Millisecond // that the line may take: shoppers are waiting for it
-	renewWithin = PassLife / 3           // of a pass's end, it is renewed by who uses it
-	callEvery   = 200 * time.Millisecond
-	countEvery  = 5 * time.Second
-	CallMost    = 100 // people in one step of the line, at most
-	callSteps   = 100 // in one run
+	lineWithin = 300 * time.Millisecond // that the line may take: shoppers are waiting for it
+	callEvery  = 200 * time.Millisecond
+	countEvery = 5 * time.Second
+	CallMost   = 100 // people in one step of the line, at most
+	callSteps  = 100 // in one run
 
 	soldOutPause = 10 * time.Second // between two looks, of who waits for what may come back
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
@@ -101,9 +100,9 @@ func (g *Gate) Intercept(op *web.Operation, w http.ResponseWriter, r *http.Reque
 	if room.Mode != queue.Auto {
 		return nil, false
 	}
-	if after, ok = g.pressureOf(room).Begin(room.Flights, room.Target); !ok {
+	if after, ok = g.pressureOf(room).Begin(who.AccountID, room.Flights, room.Target); !ok {
 		g.asked.WithLabelValues(room.Name, "busy").Inc()
-		web.WriteProblem(w, r, queue.ErrBusy.WithRetryAfter(time.Second+rand.N(time.Second)))
+		web.WriteProblem(w, r, queue.ErrBusy.WithRetryAfter(tryAgain()))
 		return nil, true
 	}
 	return after, false
@@ -114,7 +113,7 @@ func (g *Gate) admits(room Room, who auth.Principal, w http.ResponseWriter, r *h
 	pass, ofPage := passOf(r, room)
 	if until, at, good := g.doors.Pass(r.Context(), room, who.AccountID, pass); good {
 		g.through(r.Context(), room, "pass", who.AccountID, at, until)
-		if until.Sub(at) < renewWithin {
+		if until.Sub(at) < RenewWithin {
 			if held, err := g.doors.Renew(r.Context(), room, who.AccountID, until); err == nil {
 				g.told(r.Context(), room, "renewed", who.AccountID, held.At, held.Until)
 				hand(w, r, room, held, ofPage)

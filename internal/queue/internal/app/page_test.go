@@ -151,6 +151,30 @@ func (s site) ticketOf(who string) string {
 func TestPage(t *testing.T) {
 	t.Parallel()
 
+	t.Run("KeepsAPassForEachRoom", func(t *testing.T) {
+		t.Parallel()
+
+		s, drop := serve(t), uuid.New()
+		s.goods.leave(drop, 1)
+		require.Equal(t, 201, s.Do("manager", "POST", "/admin/rooms", `{"name":"noon","capacity":1,"goods":{"kind":"drop","id":"`+drop.String()+`"}}`).Status)
+		var cookies []string
+		for _, room := range []string{"main", "noon"} {
+			s.setRoom(room, `{"mode":"on","capacity":1,"away":"closed"}`)
+			ticket := s.Do("first", "POST", "/v1/queue/rooms/"+room+"/tickets", "").Text("ticket")
+			in := s.visit("/wait/"+room, url.Values{"ticket": {ticket}})
+			require.Equal(t, 303, in.Code)
+			for _, c := range in.Result().Cookies() {
+				cookies = append(cookies, c.Name+"="+c.Value)
+			}
+		}
+		require.Len(t, cookies, 2)
+		s.line.away.Store(true) // so that nothing but passes lets in
+		for _, path := range []string{"/v1/place-order", "/v1/place-preorder/" + drop.String()} {
+			require.Equal(t, 204, s.Do("first", "POST", path, "", "Cookie", strings.Join(cookies, "; ")).Status, path)
+			require.Equal(t, 503, s.Do("first", "POST", path, "").Status, path)
+		}
+	})
+
 	t.Run("WalksThroughWithoutAScript", func(t *testing.T) {
 		t.Parallel()
 

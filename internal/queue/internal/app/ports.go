@@ -44,7 +44,7 @@ type Rules struct {
 	Room     string
 	Capacity int64     // slots
 	Closed   bool      // nobody new is let in or called
-	Shed     bool      // where there are fewer slots than are taken, passes are not renewed
+	Shed     bool      // where there are fewer slots than are taken, passes are not renewed, for so many of those who ask
 	Opens    time.Time // nobody is before, and who comes before has a place by lot; zero: it is open
 	Since    time.Time // no pass was handed out before
 }
@@ -52,22 +52,21 @@ type Rules struct {
 // How long things last. A slot outlives its pass, so that the passes that are honoured never outnumber the slots, however late a renewal comes
 // and whatever an instance's clock says, within two seconds.
 const (
-	PassLife  = 60 * time.Second
-	SlotSlack = 2 * time.Second
-	ShowUp    = 60 * time.Second       // within which who is called must come
-	Patience  = 2 * time.Minute        // after the moment at which who waits was told to ask again, until the place is lost
-	Noted     = time.Minute            // for which the place is kept longer than that, so that not every look has to be noted
-	Regather  = 2*MostPause + Patience // after a loss, within which a place is given back by its ticket: who waits has asked by then
+	PassLife    = 60 * time.Second
+	SlotSlack   = 2 * time.Second
+	RenewWithin = PassLife / 3           // of a pass's end, it is renewed by who uses it
+	ShowUp      = 60 * time.Second       // within which who is called must come
+	Patience    = 2 * time.Minute        // after the moment at which who waits was told to ask again, until the place is lost
+	Noted       = time.Minute            // for which the place is kept longer than that, so that not every look has to be noted
+	Regather    = 2*MostPause + Patience // after a loss, within which a place is given back by its ticket: who waits has asked by then
 )
 
-// When who waits is told to ask again: the later the further behind, and not before a part of the estimated wait is over, between two bounds. So
-// asking grows with how many are called rather than with how many wait. Up to a fifth is added by chance, so that those who came together do not
-// ask together.
+// When who waits is told to ask again: the later the further behind, between two bounds. Up to a fifth is added by chance, so that those who
+// came together do not ask together.
 const (
 	LeastPause    = time.Second
 	MostPause     = 30 * time.Second
-	PausePerPlace = 5 * time.Millisecond
-	PausesPerWait = 20
+	PausePerPlace = 10 * time.Millisecond
 )
 
 // Steady is how long the pace remembers: what is so old counts for a third of what is new. That is two lives of a pass, as slots that were given at

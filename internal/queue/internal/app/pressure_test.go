@@ -87,7 +87,7 @@ type steered struct {
 	works   *works
 	gate    *app.Pressure
 	line    *memory.Line
-	helm    app.Helm
+	helm    *app.Helm
 	ceiling int64
 	good    []int64
 	over    atomic.Bool
@@ -112,7 +112,7 @@ func (s *steered) run(t *testing.T, seconds int) {
 		}
 		f, err := s.line.Figures(t.Context(), s.rules())
 		require.NoError(t, err)
-		s.helm.Steer(app.Reading{Load: s.gate.Read(steeredTarget), Waiting: f.Waiting, Taken: f.Active + f.Proceed}, s.ceiling)
+		s.helm.Steer(app.Reading{Load: s.gate.Read(steeredTarget), Taken: f.Active + f.Proceed}, s.ceiling)
 		s.slots.Store(s.helm.Slots)
 		s.flights.Store(s.helm.Flights)
 		s.good = append(s.good, s.second.Swap(0))
@@ -120,8 +120,8 @@ func (s *steered) run(t *testing.T, seconds int) {
 }
 
 // order is a request of who holds a pass; false: it was turned away.
-func (s *steered) order() bool {
-	end, ok := s.gate.Begin(s.flights.Load(), steeredTarget)
+func (s *steered) order(who uuid.UUID) bool {
+	end, ok := s.gate.Begin(who, s.flights.Load(), steeredTarget)
 	if !ok {
 		return false
 	}
@@ -153,7 +153,7 @@ func (s *steered) shopper(t *testing.T, orders int, pause time.Duration) {
 					until = p.Until
 				}
 			}
-			if !s.order() {
+			if !s.order(who) {
 				time.Sleep(time.Second + rand.N(time.Second))
 				continue
 			}
@@ -166,7 +166,7 @@ func (s *steered) shopper(t *testing.T, orders int, pause time.Duration) {
 }
 
 func newSteered(workers int, each time.Duration) *steered {
-	s := &steered{works: newWorks(workers, each), gate: &app.Pressure{}, line: memory.NewLine(time.Now), ceiling: 100_000}
+	s := &steered{works: newWorks(workers, each), gate: app.NewPressure(), helm: app.NewHelm(app.LeastSlots, app.LeastFlights), line: memory.NewLine(time.Now), ceiling: 100_000}
 	s.slots.Store(app.LeastSlots)
 	s.flights.Store(app.LeastFlights)
 	return s

@@ -60,7 +60,7 @@ func (g *Gate) pressureOf(room Room) *Pressure {
 	defer g.mu.Unlock()
 	p := g.pressures[room.ID]
 	if p == nil {
-		p = &Pressure{}
+		p = NewPressure()
 		g.pressures[room.ID] = p
 	}
 	return p
@@ -106,7 +106,7 @@ func (d *Doors) steer(ctx context.Context, room Room, l db.LoadsRow) error {
 		return fmt.Errorf("count room %s: %w", room.Name, err)
 	}
 	helm := d.helm(room, l.Instances)
-	helm.Steer(Reading{Load: Load{Done: l.Done, Slow: l.Slow, Shed: l.Shed, Flying: l.Flying}, Waiting: f.Waiting, Taken: f.Active + f.Proceed}, room.Capacity)
+	helm.Steer(Reading{Load: Load{Done: l.Done, Slow: l.Slow, Shed: l.Shed, Flying: l.Flying}, Taken: f.Active + f.Proceed}, room.Capacity)
 	each := (helm.Flights + l.Instances - 1) / l.Instances
 	d.steered.WithLabelValues(room.Name, "slots").Set(float64(helm.Slots))
 	d.steered.WithLabelValues(room.Name, "flights").Set(float64(helm.Flights))
@@ -126,15 +126,15 @@ func (d *Doors) helm(room Room, instances int64) *Helm {
 	now := d.clock()
 	h := d.helms[room.ID]
 	if h == nil || now.Sub(h.at) > forgotten {
-		h = &steering{helm: Helm{Slots: room.Slots, Flights: room.Flights * instances}}
+		h = &steering{helm: NewHelm(room.Slots, room.Flights*instances)}
 		d.helms[room.ID] = h
 	}
 	h.at = now
-	return &h.helm
+	return h.helm
 }
 
 // steering is how this instance steers a room.
 type steering struct {
-	helm Helm
+	helm *Helm
 	at   time.Time // of the last beat
 }

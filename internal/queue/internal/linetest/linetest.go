@@ -188,6 +188,37 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 		require.NoError(t, err)
 	})
 
+	t.Run("ShedsNoMoreThanAreTooMany", func(t *testing.T) {
+		t.Parallel()
+
+		h, in := at(t, 10), make([]uuid.UUID, 10)
+		for i := range in {
+			in[i] = uuid.New()
+			h.enter(in[i])
+		}
+		h.rules.Capacity, h.rules.Shed = 7, true
+		h.pass(app.PassLife - app.RenewWithin)
+		shed := 0
+		for range 3 {
+			for _, who := range in {
+				if _, err := h.Renew(t.Context(), h.rules, app.Arrival{Account: who}); err != nil {
+					shed++
+				}
+			}
+			h.pass(app.RenewWithin / 4)
+		}
+		require.Equal(t, 3*3, shed)
+		h.pass(app.RenewWithin / 4) // the passes of those three have ended, and their slots have not
+		waiting := 0
+		for _, who := range in {
+			if h.enter(who).State == app.Waiting {
+				waiting++
+				require.Equal(t, app.Waiting, h.look(who).State)
+			}
+		}
+		require.Equal(t, 3, waiting, "nobody is let in by a slot that lasts a little longer")
+	})
+
 	t.Run("KnowsNoTicketWhereItHasLostNothing", func(t *testing.T) {
 		t.Parallel()
 

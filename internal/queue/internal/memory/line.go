@@ -93,7 +93,7 @@ func (l *Line) Enter(_ context.Context, rules app.Rules, a app.Arrival) (app.Pla
 	if a.Pass.After(now) {
 		return r.inside(a.Account, a.Pass, now), nil
 	}
-	if _, called := lasts(r.proceed, a.Account, now); in || called {
+	if _, called := lasts(r.proceed, a.Account, now); called || in && !r.crowded(rules, a.Account, now) {
 		return r.inside(a.Account, now.Add(app.PassLife), now), nil
 	}
 	if _, ok := r.waits[a.Account]; !ok {
@@ -120,14 +120,14 @@ func (l *Line) Enter(_ context.Context, rules app.Rules, a app.Arrival) (app.Pla
 func (l *Line) Look(_ context.Context, rules app.Rules, account uuid.UUID) (app.Place, error) {
 	r, now := l.at(rules.Room)
 	defer l.mu.Unlock()
+	if _, ok := r.waits[account]; ok {
+		return r.stand(account, rules, now), nil
+	}
 	if ends, ok := lasts(r.active, account, now); ok {
 		return app.Place{State: app.Active, Until: ends.Add(-app.SlotSlack), At: now}, nil
 	}
 	if ends, ok := lasts(r.proceed, account, now); ok {
 		return app.Place{State: app.Proceed, Until: ends, At: now}, nil
-	}
-	if _, ok := r.waits[account]; ok {
-		return r.stand(account, rules, now), nil
 	}
 	return app.Place{}, app.ErrNoPlace
 }
@@ -136,10 +136,26 @@ func (l *Line) Look(_ context.Context, rules app.Rules, account uuid.UUID) (app.
 func (l *Line) Renew(_ context.Context, rules app.Rules, a app.Arrival) (app.Place, error) {
 	r, now := l.at(rules.Room)
 	defer l.mu.Unlock()
-	if _, ok := lasts(r.active, a.Account, now); !ok && !a.Pass.After(now) || rules.Shed && r.taken(now) > rules.Capacity {
+	if _, ok := lasts(r.active, a.Account, now); !ok && !a.Pass.After(now) {
+		return app.Place{}, app.ErrNoPlace
+	}
+	if r.crowded(rules, a.Account, now) {
 		return app.Place{}, app.ErrNoPlace
 	}
 	return r.inside(a.Account, now.Add(app.PassLife), now), nil
+}
+
+// crowded says whether others stay in for all slots that there are, and who asks has to go for that.
+func (r *room) crowded(rules app.Rules, account uuid.UUID, now time.Time) bool {
+	if !rules.Shed {
+		return false
+	}
+	stays := now.Add(app.RenewWithin + app.SlotSlack)
+	staying := count(r.active, stays) + count(r.proceed, now)
+	if _, ok := lasts(r.active, account, stays); ok {
+		staying--
+	}
+	return staying >= rules.Capacity
 }
 
 // Leave implements [app.Line].
@@ -225,12 +241,7 @@ func (r *room) inside(account uuid.UUID, ends, now time.Time) app.Place {
 func (r *room) stand(account uuid.UUID, rules app.Rules, now time.Time) app.Place {
 	w := r.waits[account]
 	ahead, _ := slices.BinarySearchFunc(r.waiting, w, waiter.compare)
-	pause := max(app.LeastPause, time.Duration(ahead)*app.PausePerPlace)
-	if r.pace > 0 {
-		part := float64(ahead) / r.pace / app.PausesPerWait
-		pause = max(pause, time.Duration(min(part, app.MostPause.Seconds())*float64(time.Second)))
-	}
-	pause = min(pause, app.MostPause) + min(max(rules.Opens.Sub(now), 0), app.MostPause)
+	pause := min(max(app.LeastPause, time.Duration(ahead)*app.PausePerPlace), app.MostPause) + min(max(rules.Opens.Sub(now), 0), app.MostPause)
 	least := now.Add(pause*6/5 + app.Patience).Truncate(time.Millisecond)
 	ends := r.seen[account]
 	if ends.Before(least) {

@@ -23,8 +23,8 @@ var common string
 func source(does string) string {
 	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	return strings.NewReplacer(
-		"PASS", milliseconds(app.PassLife), "SLACK", milliseconds(app.SlotSlack), "SHOWUP", milliseconds(app.ShowUp), "PATIENCE", milliseconds(app.Patience),
-		"LEAST", milliseconds(app.LeastPause), "MOST", milliseconds(app.MostPause), "PER", milliseconds(app.PausePerPlace), "PART", strconv.Itoa(app.PausesPerWait),
+		"PASS", milliseconds(app.PassLife), "SLACK", milliseconds(app.SlotSlack), "RENEW", milliseconds(app.RenewWithin), "SHOWUP", milliseconds(app.ShowUp), "PATIENCE", milliseconds(app.Patience),
+		"LEAST", milliseconds(app.LeastPause), "MOST", milliseconds(app.MostPause), "PER", milliseconds(app.PausePerPlace),
 		"REGATHER", milliseconds(app.Regather), "STEADY", milliseconds(app.Steady), "NOTED", milliseconds(app.Noted),
 		"FIRST", strconv.FormatInt(app.FirstSequence, 10), "RATE", strconv.Itoa(app.SequencesPerMillisecond), "FROM", strconv.FormatInt(app.SequencesFrom.UnixMilli(), 10),
 	).Replace(common + does)
@@ -43,12 +43,13 @@ const (
 )
 
 var sources = [...]string{
-	// ARGV[7]: until when a pass is held, [8]: the lot, [9] and [10]: the sequence of a ticket, and until when it counted; or 0.
+	// ARGV[7]: until when a pass is held, [8]: the lot, [9] and [10]: the sequence of a ticket, and until when it counted; or 0. [11]: "1" if nobody
+	// stays in while others do for all slots that there are.
 	enter: source(`
 local ends = lasts()
 if ends and ends - SLACK > now then return {'active', '0', 0, ends - SLACK, 0, '0', now} end
 if tonumber(ARGV[7]) > now then return inside(tonumber(ARGV[7])) end
-if ends then return inside(now + PASS) end
+if ends and not (ARGV[11] == '1' and crowded()) then return inside(now + PASS) end
 local by, pause = called()
 if by and now < frozen then return {'proceed', '0', 0, by, pause, '0', now} end
 if by then return inside(now + PASS) end
@@ -76,9 +77,9 @@ local by, pause = called()
 if by then return {'proceed', '0', 0, by, pause, '0', now} end
 return {}`),
 
-	// ARGV[7]: until when a pass is held, [8]: "1" if none is renewed while more slots are taken than there are.
+	// ARGV[7]: until when a pass is held, [8]: as [11] above.
 	renew: source(`
-if ARGV[8] == '1' and taken() > capacity then return {} end
+if ARGV[8] == '1' and crowded() then return {} end
 if lasts() or tonumber(ARGV[7]) > now then return inside(now + PASS) end
 return {}`),
 
@@ -137,8 +138,11 @@ if frozen <= now then frozen = 0 end
 return {redis.call('ZCARD', waiting), redis.call('ZCOUNT', proceed, '(' .. uncalled, '+inf'), redis.call('ZCOUNT', active, '(' .. now, '+inf'), redis.call('HGET', room, 'pace') or '0', frozen, now}`),
 }
 
+// unbounded lets a step be taken where Redis has no memory left, as it needs hardly any. Who is new is turned away then, and nobody else.
+const unbounded = "#!lua flags=allow-oom\n"
+
 // begun notes that what is known may not be all.
-var begun = redis.NewScript(`
+var begun = redis.NewScript(unbounded + `
 local time = redis.call('TIME')
 redis.call('HSET', KEYS[1], 'lost', time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[1]))
 redis.call('HDEL', KEYS[1], 'pace', 'since', 'calls')
@@ -180,8 +184,12 @@ func (l *Line) scripts(room string) *scripts {
 	}
 	key := l.prefix + "{room:" + room + "}:"
 	s := &scripts{keys: []string{key + "waiting", key + "seen", key + "proceed", key + "active", key + "room"}}
-	for _, text := range sources {
-		s.steps = append(s.steps, redis.NewScript("-- "+strconv.Quote(key)+"\n"+text))
+	for does, text := range sources {
+		text = "-- " + strconv.Quote(key) + "\n" + text
+		if step(does) != enter {
+			text = unbounded + text
+		}
+		s.steps = append(s.steps, redis.NewScript(text))
 	}
 	known, _ := l.rooms.LoadOrStore(room, s)
 	return known.(*scripts)
@@ -264,7 +272,7 @@ func place(c *redis.Cmd) (app.Place, error) {
 
 // Enter implements [app.Line].
 func (l *Line) Enter(ctx context.Context, r app.Rules, a app.Arrival) (app.Place, error) {
-	return place(l.run(ctx, enter, r, a.Account, instant(a.Pass), a.Lot, a.Ticket.Sequence, instant(a.Ticket.Until)))
+	return place(l.run(ctx, enter, r, a.Account, instant(a.Pass), a.Lot, a.Ticket.Sequence, instant(a.Ticket.Until), flag(r.Shed)))
 }
 
 // Look implements [app.Line].

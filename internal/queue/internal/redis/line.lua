@@ -18,8 +18,20 @@ local function shut()
   return ARGV[4] == '1' or now < opens or now < frozen
 end
 
+local function calls()
+  return redis.call('ZCOUNT', proceed, '(' .. uncalled, '+inf')
+end
+
 local function taken()
-  return redis.call('ZCOUNT', active, '(' .. now, '+inf') + redis.call('ZCOUNT', proceed, '(' .. uncalled, '+inf')
+  return redis.call('ZCOUNT', active, '(' .. now, '+inf') + calls()
+end
+
+-- crowded says whether others stay in for all slots that there are.
+local function crowded()
+  local stays = now + RENEW + SLACK
+  local staying = redis.call('ZCOUNT', active, '(' .. stays, '+inf') + calls()
+  if tonumber(redis.call('ZSCORE', active, account) or 0) > stays then staying = staying - 1 end
+  return staying >= capacity
 end
 
 -- lasts returns until when the account has a slot, or nil.
@@ -56,17 +68,14 @@ end
 -- where it is not noted already: a look that changes nothing costs the disk and the replicas nothing.
 local function stand(at)
   local rank = redis.call('ZRANK', waiting, account)
-  local pace = redis.call('HGET', room, 'pace') or '0'
-  local pause = math.max(LEAST, rank * PER)
-  if pace ~= '0' then pause = math.max(pause, math.floor(rank * 1000 / PART / tonumber(pace))) end
-  pause = math.min(pause, MOST) + math.min(math.max(opens - now, 0), MOST)
+  local pause = math.min(math.max(LEAST, rank * PER), MOST) + math.min(math.max(opens - now, 0), MOST)
   local least = now + math.floor(pause * 1.2) + PATIENCE
   local ends = tonumber(redis.call('ZSCORE', seen, account) or 0)
   if ends < least then
     ends = least + NOTED
     redis.call('ZADD', seen, ends, account)
   end
-  return {'waiting', at, rank, ends, pause, pace, now}
+  return {'waiting', at, rank, ends, pause, redis.call('HGET', room, 'pace') or '0', now}
 end
 
 local function forget(set, before, most)

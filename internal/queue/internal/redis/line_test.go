@@ -139,3 +139,48 @@ func TestWhoIsCalledComesAfterwards(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, app.Active, p.State)
 }
+
+// Where Redis has no memory left nobody new has a place, and those who have one keep it, are called and come in.
+func TestAFullServer(t *testing.T) {
+	t.Parallel()
+
+	server := stacktest.OwnRedis(t)
+	client := stacktest.RedisClient(t, server.URL)
+	var ahead atomic.Int64
+	line := redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+	rules := app.Rules{Room: "main", Capacity: 1}
+	_, err := line.Call(t.Context(), rules, 1)
+	require.NoError(t, err)
+	ahead.Add(int64(app.PassLife + app.SlotSlack + time.Second))
+	in, waits := app.Arrival{Account: uuid.New()}, app.Arrival{Account: uuid.New()}
+	for _, a := range []app.Arrival{in, waits} {
+		_, err = line.Enter(t.Context(), rules, a)
+		require.NoError(t, err)
+	}
+
+	require.NoError(t, client.ConfigSet(t.Context(), "maxmemory", "1").Err())
+	_, err = line.Enter(t.Context(), rules, app.Arrival{Account: uuid.New()})
+	require.ErrorContains(t, err, "OOM")
+	_, err = line.Renew(t.Context(), rules, in)
+	require.NoError(t, err)
+	ahead.Add(int64(app.Noted + time.Second))
+	again, err := line.Look(t.Context(), rules, waits.Account)
+	require.NoError(t, err)
+	require.Equal(t, app.Waiting, again.State)
+	require.Greater(t, again.Until.Sub(again.At), app.Patience+app.Noted, "it is noted that it asked")
+	ahead.Add(int64(app.SlotSlack))
+	called, err := line.Call(t.Context(), rules, 1)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, called.Called)
+	came, err := line.Enter(t.Context(), rules, waits)
+	require.NoError(t, err)
+	require.Equal(t, app.Active, came.State)
+
+	require.NoError(t, client.ConfigSet(t.Context(), "maxmemory", "0").Err())
+	next, err := line.Enter(t.Context(), rules, app.Arrival{Account: uuid.New()})
+	require.NoError(t, err)
+	require.Equal(t, app.Waiting, next.State)
+	f, err := line.Figures(t.Context(), rules)
+	require.NoError(t, err)
+	require.EqualValues(t, []int64{1, 0, 1}, []int64{f.Waiting, f.Proceed, f.Active})
+}
