@@ -17,7 +17,7 @@ import (
 )
 
 // absentIsFine are operations that may be told of what is not there: taking nothing away is no failure.
-var absentIsFine = []string{"remove-cart-item"}
+var absentIsFine = []string{"remove-cart-item", "remove-from-room"}
 
 // badParameters are what can be wrong with the path, the query and the headers.
 func badParameters(t *testing.T, op web.Operation, g good, other string) []bad {

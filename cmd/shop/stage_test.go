@@ -549,6 +549,7 @@ var subjects = []struct {
 		return s.want(t, 200, g.as.Access, "POST", "/v1/queue/rooms/"+s.room(t)+"/tickets", nil).field("ticket").(string)
 	}},
 	{"/admin/rooms/{room}", func(t testing.TB, s *stage, _ *good) string { return s.room(t) }},
+	{"/admin/rooms/{room}/places/{account_id}", func(t testing.TB, s *stage, _ *good) string { return s.shopper(t).ID }},
 }
 
 // good makes a request that succeeds: what goods says, and for the rest the operation's own examples.

@@ -45,6 +45,13 @@ func (a *Admin) Routes(api *web.API) {
 		Problems: []*fault.Error{queue.ErrNoRoom, queue.ErrUnavailable},
 	}, a.figures)
 	web.Register(api, web.Operation{
+		ID: "remove-from-room", Method: http.MethodDelete, Path: "/admin/rooms/{room}/places/{account_id}", Tag: tag,
+		Summary:     "Take a place in a waiting room away",
+		Description: "Who waits or is called loses it at once. Who is in can go on for as long as the pass is good, at most a minute, and is not let out of turn again. The same answer where there is no place.",
+		Role:        auth.Manager,
+		Problems:    []*fault.Error{queue.ErrNoRoom, queue.ErrUnavailable},
+	}, a.remove)
+	web.Register(api, web.Operation{
 		ID: "change-room", Method: http.MethodPut, Path: "/admin/rooms/{room}", Tag: tag,
 		Summary:     "Change a waiting room",
 		Description: "Every instance follows within a second.",
@@ -124,6 +131,19 @@ func (a *Admin) figures(ctx context.Context, in *RoomName) (*figuresOutput, erro
 		Slots: slots, Flights: flights,
 		Waiting: f.Waiting, Called: f.Proceed, Active: f.Active, PacePerS: math.Round(f.Pace*100) / 100, FrozenUntil: orNil(f.Frozen), SoldOut: room.SoldOut, At: f.At,
 	}}, nil
+}
+
+type removeInput struct {
+	RoomName
+	AccountID uuid.UUID `path:"account_id" doc:"Whose place it is." example:"0198a000-0000-7000-8000-000000000002"`
+}
+
+func (a *Admin) remove(ctx context.Context, in *removeInput) (*struct{}, error) {
+	room, err := a.service.room(ctx, in.Room)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.service.noted(ctx, "rooms.remove", room, in.AccountID, func() error { return a.doors.Remove(ctx, room, in.AccountID) })
 }
 
 type changeInput struct {

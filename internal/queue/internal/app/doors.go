@@ -143,6 +143,11 @@ func (d *Doors) Leave(ctx context.Context, room Room, account uuid.UUID, text st
 	if _, err := d.holds(ctx, room, account, text); err != nil {
 		return err
 	}
+	return d.Remove(ctx, room, account)
+}
+
+// Remove takes the place of an account away, whatever it is.
+func (d *Doors) Remove(ctx context.Context, room Room, account uuid.UUID) error {
 	_, err := ask(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, d.line.Leave(ctx, rulesOf(room), account)
 	})

@@ -141,6 +141,39 @@ func TestRoomThatIsOn(t *testing.T) {
 }
 
 // goods of which nothing is left: who waits is told so and not called, and is when an order gives something back.
+// Who is taken out of a room goes on for as long as the pass is good, and is not let in before others again. virtual-waiting-room-on-aws#247 (T33)
+func TestWhoIsRemoved(t *testing.T) {
+	t.Parallel()
+
+	s := serve(t)
+	s.set(`{"mode":"on","capacity":1}`)
+	pass := s.order("first", "").Header.Get("Queue-Pass")
+	s.ticketOf("second")
+	ticket := s.ticketOf("third")
+	remove := func(who string) {
+		require.Equal(t, 204, s.Do("manager", "DELETE", "/admin/rooms/main/places/"+s.accounts[who].String(), "").Status)
+	}
+	remove("third")
+	require.Equal(t, "queue.no_place", s.Do("third", "GET", tickets+"/"+ticket, "").Text("code"), "at once")
+	remove("first")
+	s.clock.Advance(app.PassLife * 3 / 4)
+	last := s.order("first", pass)
+	require.Equal(t, 204, last.Status)
+	require.Empty(t, last.Header.Get("Queue-Pass"), "it is not renewed")
+	s.clock.Advance(app.PassLife / 4)
+	require.Equal(t, 429, s.order("first", pass).Status)
+	s.clock.Advance(app.SlotSlack)
+	require.NoError(t, s.doors.Call(t.Context()))
+	require.Equal(t, 204, s.order("second", "").Status)
+	remove("second")
+	remove("second")
+	entries := 0
+	require.NoError(t, s.pool.QueryRow(t.Context(), `SELECT count(*) FROM queue.audit_log WHERE action = 'rooms.remove'`).Scan(&entries))
+	require.Equal(t, 4, entries)
+	require.Equal(t, 403, s.Do("shopper", "DELETE", "/admin/rooms/main/places/"+uuid.NewString(), "").Status)
+	require.Equal(t, 404, s.Do("manager", "DELETE", "/admin/rooms/none/places/"+uuid.NewString(), "").Status)
+}
+
 func TestRoomOfItsOwn(t *testing.T) {
 	t.Parallel()
 

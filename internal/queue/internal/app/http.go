@@ -55,7 +55,7 @@ func (h *HTTP) Routes(api *web.API) {
 	web.Register(api, web.Operation{
 		ID: "give-up-ticket", Method: http.MethodDelete, Path: "/v1/queue/rooms/{room}/tickets/{ticket}", Tag: tag,
 		Summary:     "Leave the line",
-		Description: "Again, or without a place: the same answer. A slot is free when its pass has ended.",
+		Description: "Again, or without a place: the same answer. A pass is not renewed any more, and its slot free when it has ended.",
 		Role:        auth.Shopper, Problems: []*fault.Error{queue.ErrNoRoom, queue.ErrNoPlace, queue.ErrUnavailable},
 	}, h.leave)
 }

@@ -27,7 +27,7 @@ type Line interface {
 	Look(ctx context.Context, r Rules, account uuid.UUID) (Place, error)
 	// Renew has the slot of an account last for another pass. ErrNoPlace: it has none any more.
 	Renew(ctx context.Context, r Rules, a Arrival) (Place, error)
-	// Leave gives up a place in the line, or the call. A slot that is taken stays so until its pass has ended, which nobody can take back.
+	// Leave gives up a place in the line, the call, or the slot: that stays taken until its pass has ended, which is not renewed any more.
 	Leave(ctx context.Context, r Rules, account uuid.UUID) error
 	// Call calls those who have waited longest into the slots that are free, and forgets who has not asked for too long: at most so many of
 	// each, so that nobody else waits long for it.

@@ -105,9 +105,8 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 		h, in, waits := at(t, 1), uuid.New(), uuid.New()
 		h.enter(in)
 		h.enter(waits)
-		require.NoError(t, h.Leave(t.Context(), h.rules, in))
 		h.pass(app.PassLife + app.SlotSlack/2)
-		require.Zero(t, h.call().Called, "also of who has left")
+		require.Zero(t, h.call().Called)
 		h.look(waits)
 		p, err := h.Renew(t.Context(), h.rules, app.Arrival{Account: in})
 		require.NoError(t, err)
@@ -116,6 +115,28 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 		_, err = h.Renew(t.Context(), h.rules, app.Arrival{Account: in})
 		require.ErrorIs(t, err, app.ErrNoPlace)
 		require.EqualValues(t, 1, h.call().Called)
+	})
+
+	// A pass that is taken back ends within its minute. virtual-waiting-room-on-aws#247, #265 (T33): it could not be ended early.
+	t.Run("RenewsNoPassOfWhoHasLeft", func(t *testing.T) {
+		t.Parallel()
+
+		h, in, waits := at(t, 1), uuid.New(), uuid.New()
+		pass := h.enter(in).Until
+		h.enter(waits)
+		require.NoError(t, h.Leave(t.Context(), h.rules, in))
+		require.NoError(t, h.Leave(t.Context(), h.rules, in))
+		h.figures(1, 0, 1)
+		_, err := h.Renew(t.Context(), h.rules, app.Arrival{Account: in, Pass: pass})
+		require.ErrorIs(t, err, app.ErrNoPlace)
+		again, err := h.Enter(t.Context(), h.rules, app.Arrival{Account: in, Pass: pass})
+		require.NoError(t, err)
+		require.Equal(t, app.Waiting, again.State)
+		require.EqualValues(t, 1, again.Ahead)
+		require.Zero(t, h.call().Called, "the pass may be used until it ends")
+		h.pass(app.PassLife + app.SlotSlack)
+		require.EqualValues(t, 1, h.call().Called)
+		require.Equal(t, app.Proceed, h.look(waits).State)
 	})
 
 	// virtual-waiting-room-on-aws#154 (T32): who did not come kept the slot.

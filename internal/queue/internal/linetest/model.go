@@ -2,6 +2,7 @@ package linetest
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +29,7 @@ type model struct {
 	waits  map[uuid.UUID]time.Time // until when who waits may count on the place
 	called map[uuid.UUID]time.Time // until when
 	in     map[uuid.UUID]time.Time // until when a pass is honoured
+	left   []time.Time             // until when the passes of those are honoured who have left
 	within int64                   // that there were at most of slots, taken and free, after the last step
 }
 
@@ -40,7 +42,7 @@ func (m *model) Check(t *rapid.T) {
 	}
 	m.now = f.At
 	honoured := int64(0)
-	for _, until := range m.in {
+	for _, until := range slices.AppendSeq(slices.Clone(m.left), maps.Values(m.in)) {
 		if until.After(m.now) {
 			honoured++
 		}
@@ -145,6 +147,11 @@ func (m *model) Leaves(t *rapid.T) {
 		t.Fatal(err)
 	}
 	m.leaves(account)
+	delete(m.called, account)
+	if until, ok := m.in[account]; ok {
+		m.left = append(m.left, until)
+		delete(m.in, account)
+	}
 }
 
 // Calls looks who was called: those who came first of those who still wait.

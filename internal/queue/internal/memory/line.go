@@ -90,7 +90,7 @@ func (l *Line) Enter(_ context.Context, rules app.Rules, a app.Arrival) (app.Pla
 	if ends = ends.Add(-app.SlotSlack); in && ends.After(now) {
 		return app.Place{State: app.Active, Until: ends, At: now}, nil
 	}
-	if a.Pass.After(now) {
+	if a.Pass.After(now) && now.Before(l.frozen(rules)) {
 		return r.inside(a.Account, a.Pass, now), nil
 	}
 	if _, called := lasts(r.proceed, a.Account, now); called || in && !r.crowded(rules, a.Account, now) {
@@ -136,7 +136,7 @@ func (l *Line) Look(_ context.Context, rules app.Rules, account uuid.UUID) (app.
 func (l *Line) Renew(_ context.Context, rules app.Rules, a app.Arrival) (app.Place, error) {
 	r, now := l.at(rules.Room)
 	defer l.mu.Unlock()
-	if _, ok := lasts(r.active, a.Account, now); !ok && !a.Pass.After(now) {
+	if _, ok := lasts(r.active, a.Account, now); !ok && !(a.Pass.After(now) && now.Before(l.frozen(rules))) {
 		return app.Place{}, app.ErrNoPlace
 	}
 	if r.crowded(rules, a.Account, now) {
@@ -160,10 +160,14 @@ func (r *room) crowded(rules app.Rules, account uuid.UUID, now time.Time) bool {
 
 // Leave implements [app.Line].
 func (l *Line) Leave(_ context.Context, rules app.Rules, account uuid.UUID) error {
-	r, _ := l.at(rules.Room)
+	r, now := l.at(rules.Room)
 	defer l.mu.Unlock()
 	r.forget(account)
 	delete(r.proceed, account)
+	if ends, ok := lasts(r.active, account, now); ok { // the slot is nobody's any more, and taken as long as the pass is good
+		delete(r.active, account)
+		r.active[uuid.New()] = ends
+	}
 	return nil
 }
 

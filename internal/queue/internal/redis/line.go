@@ -48,7 +48,7 @@ var sources = [...]string{
 	enter: source(`
 local ends = lasts()
 if ends and ends - SLACK > now then return {'active', '0', 0, ends - SLACK, 0, '0', now} end
-if tonumber(ARGV[7]) > now then return inside(tonumber(ARGV[7])) end
+if tonumber(ARGV[7]) > now and now < frozen then return inside(tonumber(ARGV[7])) end
 if ends and not (ARGV[11] == '1' and crowded()) then return inside(now + PASS) end
 local by, pause = called()
 if by and now < frozen then return {'proceed', '0', 0, by, pause, '0', now} end
@@ -80,13 +80,19 @@ return {}`),
 	// ARGV[7]: until when a pass is held, [8]: as [11] above.
 	renew: source(`
 if ARGV[8] == '1' and crowded() then return {} end
-if lasts() or tonumber(ARGV[7]) > now then return inside(now + PASS) end
+if lasts() or tonumber(ARGV[7]) > now and now < frozen then return inside(now + PASS) end
 return {}`),
 
+	// The slot of who is in is nobody's any more, and taken as long as the pass is good.
 	leave: source(`
 redis.call('ZREM', waiting, account)
 redis.call('ZREM', seen, account)
 redis.call('ZREM', proceed, account)
+local ends = lasts()
+if ends then
+  redis.call('ZREM', active, account)
+  redis.call('ZADD', active, ends, 'left:' .. account .. ':' .. now)
+end
 return 1`),
 
 	// ARGV[7]: how many at most. The pace is a mean of the last while, in which what is older counts for less.
