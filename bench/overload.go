@@ -165,7 +165,7 @@ func (c *seconds) series(name string, long, target time.Duration) *series {
 			}
 		}
 		s.course = append(s.course, x.rate)
-		if second > last/2 {
+		if second >= last/2 {
 			s.samples = append(s.samples, x)
 		}
 	}

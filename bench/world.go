@@ -249,8 +249,10 @@ func (w *world) close() error {
 	defer cancel()
 	var errs []error
 	if w.admin != nil {
-		_, err := w.admin.Exec(ctx, `DROP DATABASE IF EXISTS `+w.name+` WITH (FORCE)`)
-		errs = append(errs, err, w.admin.Close(ctx))
+		// Not with FORCE, which would end autovacuum's workers too: only who may do that may ask for it. Without, the server sends them away itself.
+		_, ended := w.admin.Exec(ctx, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user`, w.name)
+		_, err := w.admin.Exec(ctx, `DROP DATABASE IF EXISTS `+w.name)
+		errs = append(errs, ended, err, w.admin.Close(ctx))
 	}
 	if w.own != nil {
 		errs = append(errs, w.own.Stop(ctx))

@@ -191,7 +191,10 @@ func realDatabase(t *testing.T) string {
 		conn, err := pgx.Connect(context.Background(), server)
 		require.NoError(t, err)
 		defer func() { _ = conn.Close(context.Background()) }()
-		_, err = conn.Exec(context.Background(), `DROP DATABASE `+name+` WITH (FORCE)`)
+		// Not with FORCE, which only who may end autovacuum's workers may ask for.
+		_, err = conn.Exec(context.Background(), `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user`, name)
+		require.NoError(t, err)
+		_, err = conn.Exec(context.Background(), `DROP DATABASE `+name)
 		require.NoError(t, err)
 	})
 	u, err := url.Parse(server)
