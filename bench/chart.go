@@ -26,9 +26,7 @@ func (t table) chart() string {
 	}
 	height := chartTop + len(t.series)*(barHeight+barGap) + 24
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13">`+"\n",
-		chartWidth, height, chartWidth, height)
-	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="#fff"/><text x="12" y="26" font-size="15" font-weight="600">%s</text>`+"\n", html.EscapeString(t.title))
+	b.WriteString(t.opening(height))
 	x := func(rate float64) float64 { return barsFrom + rate/most*barsWidth }
 	for i, s := range t.series {
 		y := chartTop + i*(barHeight+barGap)
@@ -45,6 +43,13 @@ func (t table) chart() string {
 	}
 	fmt.Fprintf(&b, `<text x="12" y="%d" fill="#57606a" font-size="11">%s; the bar is the median, a stroke each round</text>`+"\n</svg>\n", height-10, html.EscapeString(t.unit))
 	return b.String()
+}
+
+// opening is the beginning of a chart, with its title.
+func (t table) opening(height int) string {
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13">`+"\n"+
+		`<rect width="100%%" height="100%%" fill="#fff"/><text x="12" y="26" font-size="15" font-weight="600">%s</text>`+"\n",
+		chartWidth, height, chartWidth, height, html.EscapeString(t.title))
 }
 
 const (
@@ -66,9 +71,7 @@ func (t table) courses() string {
 	y := func(rate float64) float64 { return courseTop + courseHeight*(1-rate/max(most, 1)) }
 	var b strings.Builder
 	height := courseTop + courseHeight + 50
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13">`+"\n",
-		chartWidth, height, chartWidth, height)
-	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="#fff"/><text x="12" y="26" font-size="15" font-weight="600">%s</text>`+"\n", html.EscapeString(t.title))
+	b.WriteString(t.opening(height))
 	for i := range 5 {
 		rate := most * float64(i) / 4
 		fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#d0d7de"/><text x="%d" y="%.1f" text-anchor="end" fill="#57606a">%s</text>`+"\n",

@@ -143,7 +143,7 @@ func (a *Admin) remove(ctx context.Context, in *removeInput) (*struct{}, error) 
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.service.noted(ctx, "rooms.remove", room, in.AccountID, func() error { return a.doors.Remove(ctx, room, in.AccountID) })
+	return nil, a.service.removal(ctx, room, in.AccountID, func() error { return a.doors.Remove(ctx, room, in.AccountID) })
 }
 
 type changeInput struct {

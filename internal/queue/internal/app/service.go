@@ -258,13 +258,13 @@ func (s *Service) Change(ctx context.Context, name, ifMatch string, settings Set
 	return changed, nil
 }
 
-// noted does something to an account's place in a room, and leaves an entry in the audit log.
-func (s *Service) noted(ctx context.Context, action string, room Room, account uuid.UUID, do func() error) error {
+// removal takes an account's place in a room away, and leaves an entry in the audit log.
+func (s *Service) removal(ctx context.Context, room Room, account uuid.UUID, remove func() error) error {
 	return s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := s.audit.Add(ctx, tx, audit.Entry{Action: action, Subject: account.String(), After: map[string]uuid.UUID{"room_id": room.ID}}); err != nil {
+		if err := s.audit.Add(ctx, tx, audit.Entry{Action: "rooms.remove", Subject: account.String(), After: map[string]uuid.UUID{"room_id": room.ID}}); err != nil {
 			return err
 		}
-		return do()
+		return remove()
 	})
 }
 

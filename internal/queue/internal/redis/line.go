@@ -43,23 +43,22 @@ const (
 )
 
 var sources = [...]string{
-	// ARGV[7]: until when a pass is held, [8]: the lot, [9] and [10]: the sequence of a ticket, and until when it counted; or 0. [11]: "1" if nobody
-	// stays in while others do for all slots that there are.
+	// ARGV[8]: until when a pass is held, [9]: the lot, [10] and [11]: the sequence of a ticket, and until when it counted; or 0.
 	enter: source(`
 local ends = lasts()
 if ends and ends - SLACK > now then return {'active', '0', 0, ends - SLACK, 0, '0', now} end
-if tonumber(ARGV[7]) > now and now < frozen then return inside(tonumber(ARGV[7])) end
-if ends and not (ARGV[11] == '1' and crowded()) then return inside(now + PASS) end
+if tonumber(ARGV[8]) > now and now < frozen then return inside(tonumber(ARGV[8])) end
+if ends and not crowded() then return inside(now + PASS) end
 local by, pause = called()
 if by and now < frozen then return {'proceed', '0', 0, by, pause, '0', now} end
 if by then return inside(now + PASS) end
 local at = redis.call('ZSCORE', waiting, account)
 if not at then
   if not shut() and redis.call('ZCARD', waiting) == 0 and taken() < capacity then return inside(now + PASS) end
-  if ARGV[9] ~= '0' and tonumber(ARGV[10]) > lost and now < lost + REGATHER then
+  if ARGV[10] ~= '0' and tonumber(ARGV[11]) > lost and now < lost + REGATHER then
+    at = tonumber(ARGV[10])
+  elseif now < opens and ARGV[9] ~= '0' then
     at = tonumber(ARGV[9])
-  elseif now < opens and ARGV[8] ~= '0' then
-    at = tonumber(ARGV[8])
   else
     at = sequence()
   end
@@ -77,10 +76,10 @@ local by, pause = called()
 if by then return {'proceed', '0', 0, by, pause, '0', now} end
 return {}`),
 
-	// ARGV[7]: until when a pass is held, [8]: as [11] above.
+	// ARGV[8]: until when a pass is held.
 	renew: source(`
-if ARGV[8] == '1' and crowded() then return {} end
-if lasts() or tonumber(ARGV[7]) > now and now < frozen then return inside(now + PASS) end
+if crowded() then return {} end
+if lasts() or tonumber(ARGV[8]) > now and now < frozen then return inside(now + PASS) end
 return {}`),
 
 	// The slot of who is in is nobody's any more, and taken as long as the pass is good.
@@ -95,9 +94,9 @@ if ends then
 end
 return 1`),
 
-	// ARGV[7]: how many at most. The pace is a mean of the last while, in which what is older counts for less.
+	// ARGV[8]: how many at most. The pace is a mean of the last while, in which what is older counts for less.
 	call: source(`
-local most = tonumber(ARGV[7])
+local most = tonumber(ARGV[8])
 forget(active, now, most)
 local missed = forget(proceed, uncalled, most)
 local gone = forget(seen, now, most)
@@ -203,7 +202,7 @@ func (l *Line) scripts(room string) *scripts {
 
 func (l *Line) run(ctx context.Context, does step, r app.Rules, account uuid.UUID, more ...any) *redis.Cmd {
 	s := l.scripts(r.Room)
-	args := append([]any{l.ahead().Milliseconds(), account.String(), r.Capacity, flag(r.Closed), instant(r.Opens), instant(r.Since)}, more...)
+	args := append([]any{l.ahead().Milliseconds(), account.String(), r.Capacity, flag(r.Closed), instant(r.Opens), instant(r.Since), flag(r.Shed)}, more...)
 	told := s.steps[does].EvalSha(ctx, l.client, s.keys, args...)
 	if !redis.HasErrorPrefix(told.Err(), "NOSCRIPT") {
 		return told
@@ -278,7 +277,7 @@ func place(c *redis.Cmd) (app.Place, error) {
 
 // Enter implements [app.Line].
 func (l *Line) Enter(ctx context.Context, r app.Rules, a app.Arrival) (app.Place, error) {
-	return place(l.run(ctx, enter, r, a.Account, instant(a.Pass), a.Lot, a.Ticket.Sequence, instant(a.Ticket.Until), flag(r.Shed)))
+	return place(l.run(ctx, enter, r, a.Account, instant(a.Pass), a.Lot, a.Ticket.Sequence, instant(a.Ticket.Until)))
 }
 
 // Look implements [app.Line].
@@ -288,7 +287,7 @@ func (l *Line) Look(ctx context.Context, r app.Rules, account uuid.UUID) (app.Pl
 
 // Renew implements [app.Line].
 func (l *Line) Renew(ctx context.Context, r app.Rules, a app.Arrival) (app.Place, error) {
-	return place(l.run(ctx, renew, r, a.Account, instant(a.Pass), flag(r.Shed)))
+	return place(l.run(ctx, renew, r, a.Account, instant(a.Pass)))
 }
 
 // Leave implements [app.Line].

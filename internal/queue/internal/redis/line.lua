@@ -1,6 +1,6 @@
 -- The line of a room. KEYS: who waits (score: sequence), until when each is waited for, who is called (score: until when), who has a slot
 -- (score: until when), and what else is known of it. ARGV: what is added to the clock (0 but in tests), the account, the capacity, "1" if nobody
--- new is let in or called, when the room opens, since when there are passes, and the rest by step.
+-- new is let in or called, when the room opens, since when there are passes, "1" if nobody stays in who is too many, and the rest by step.
 local waiting, seen, proceed, active, room = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[1])
@@ -26,8 +26,9 @@ local function taken()
   return redis.call('ZCOUNT', active, '(' .. now, '+inf') + calls()
 end
 
--- crowded says whether others stay in for all slots that there are.
+-- crowded says whether others stay in for all slots that there are, and the account has to go for that.
 local function crowded()
+  if ARGV[7] ~= '1' then return false end
   local stays = now + RENEW + SLACK
   local staying = redis.call('ZCOUNT', active, '(' .. stays, '+inf') + calls()
   if tonumber(redis.call('ZSCORE', active, account) or 0) > stays then staying = staying - 1 end
