@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/redis"
 )
 
@@ -104,7 +105,7 @@ func (w *world) kill(ctx context.Context, g giveaway, name, how string, pool int
 		n, _ := io.Copy(io.Discard, c.output)
 		heard <- n
 	}()
-	waited := sleep(ctx, lifetime)
+	waited := clock.Sleep(ctx, lifetime)
 	_ = c.command.Process.Kill()
 	promised := <-heard
 	c.stop()
@@ -138,7 +139,7 @@ func (w *world) untilQuiet(ctx context.Context) error {
 		if time.Now().After(until) {
 			return fmt.Errorf("%d sessions are still there after %s", sessions, patience)
 		}
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+		if err := clock.Sleep(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}

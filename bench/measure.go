@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sasapick/shop/internal/platform/clock"
 )
 
 // sample is one measurement.
@@ -87,13 +89,13 @@ func (l load) measure(ctx context.Context, s settings) (sample, error) {
 			}
 		})
 	}
-	if err := sleep(ctx, s.Warm); err != nil {
+	if err := clock.Sleep(ctx, s.Warm); err != nil {
 		return sample{}, err
 	}
 	before := cpuOf(l.server, l.postmaster)
 	phase.Store(counting)
 	start := time.Now()
-	err := sleep(ctx, s.Run)
+	err := clock.Sleep(ctx, s.Run)
 	phase.Store(over)
 	took := time.Since(start)
 	after := cpuOf(l.server, l.postmaster)
@@ -123,15 +125,6 @@ func (l load) measure(ctx context.Context, s settings) (sample, error) {
 	result.serverMicros = float64(after.process-before.process) / float64(time.Microsecond) / answers
 	result.postgresMicros = float64(after.postgres-before.postgres) / float64(time.Microsecond) / answers
 	return result, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func quantile(sorted []time.Duration, q float64) time.Duration {

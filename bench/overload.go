@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/sasapick/shop/internal/platform/clock"
 )
 
 // overload is how a shop is measured that more people want something of than it can serve.
@@ -122,14 +124,14 @@ func (o overload) turn(ctx context.Context, w *world, auto bool) error {
 	if auto {
 		mode = "auto"
 	}
-	if err := sleep(ctx, 3*time.Second); err != nil { // a line that has just begun may have forgotten passes
+	if err := clock.Sleep(ctx, 3*time.Second); err != nil { // a line that has just begun may have forgotten passes
 		return err
 	}
 	_, err = conn.Exec(ctx, `UPDATE queue.rooms SET mode = $1, capacity = 100000, gated_from = now(), target_ms = $2, slots = NULL, flights = NULL`, mode, o.Target.Milliseconds())
 	if err != nil {
 		return fmt.Errorf("turn the gate: %w", err)
 	}
-	return sleep(ctx, 2*time.Second)
+	return clock.Sleep(ctx, 2*time.Second)
 }
 
 // seconds are what the people have seen.
@@ -256,7 +258,7 @@ func (s *shopper) live(ctx context.Context, c *seconds) {
 				s.wait(ctx, t.place)
 				continue
 			}
-			_ = sleep(ctx, time.Second+time.Duration(s.dice.Int64N(int64(time.Second))))
+			_ = clock.Sleep(ctx, time.Second+time.Duration(s.dice.Int64N(int64(time.Second))))
 		}
 	}
 }
@@ -265,7 +267,7 @@ func (s *shopper) live(ctx context.Context, c *seconds) {
 func (s *shopper) wait(ctx context.Context, place placeTold) {
 	s.pass = ""
 	for place.State == "waiting" {
-		if sleep(ctx, time.Duration(place.PollAfterMS)*time.Millisecond) != nil {
+		if clock.Sleep(ctx, time.Duration(place.PollAfterMS)*time.Millisecond) != nil {
 			return
 		}
 		t, err := s.ask(ctx, http.MethodGet, "/v1/queue/rooms/main/tickets/"+place.Ticket, nil, "")

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sasapick/shop/internal/platform/clock"
 )
 
 const (
@@ -96,7 +98,7 @@ func (w *world) read(name string, server *child, among []good, next choice) thin
 // atRest says what the shop takes when nobody asks it anything: its relay, its consumers and its jobs look for work.
 func (w *world) atRest(ctx context.Context, shop *child) (string, error) {
 	before := cpuOf([]int{shop.pid()}, w.postmaster)
-	if err := sleep(ctx, w.settings.Run); err != nil {
+	if err := clock.Sleep(ctx, w.settings.Run); err != nil {
 		return "", err
 	}
 	after := cpuOf([]int{shop.pid()}, w.postmaster)

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/redis"
 )
 
@@ -167,7 +168,7 @@ func (l *locked) handle(ctx context.Context, value []byte) (err error) {
 		if time.Now().After(until) {
 			return errNoLock
 		}
-		if err := sleep(ctx, lockRetry); err != nil {
+		if err := clock.Sleep(ctx, lockRetry); err != nil {
 			return err
 		}
 	}

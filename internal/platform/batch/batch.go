@@ -11,7 +11,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/pg"
@@ -267,12 +267,5 @@ func class(err error) failure {
 // pause waits a little longer each time, with jitter, and says whether there is time left.
 func pause(ctx context.Context, attempt int) bool {
 	base := 5 * time.Millisecond << (2 * attempt) // 5, 20, 80 ms
-	timer := time.NewTimer(base/2 + rand.N(base))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return clock.Sleep(ctx, clock.About(base)) == nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/pg"
 )
 
@@ -74,7 +75,7 @@ func Audit(ctx context.Context, invariants []Invariant, o Options) Report {
 	}
 	o.Limit = cmp.Or(o.Limit, Limit)
 	if o.Pause == nil {
-		o.Pause = sleep
+		o.Pause = func(ctx context.Context) error { return clock.Sleep(ctx, moment) }
 	}
 	start := time.Now()
 	report := Report{At: start.UTC().Truncate(time.Millisecond), Items: make([]Line, len(invariants))}
@@ -199,16 +200,4 @@ func both(first, second []Mismatch) []Mismatch {
 	return slices.DeleteFunc(slices.Clone(second), func(m Mismatch) bool {
 		return !slices.ContainsFunc(first, func(f Mismatch) bool { return f.Subject == m.Subject })
 	})
-}
-
-// sleep waits a moment, or until ctx ends.
-func sleep(ctx context.Context) error {
-	timer := time.NewTimer(moment)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

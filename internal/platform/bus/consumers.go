@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/outbox"
 )
 
@@ -80,7 +81,7 @@ func (c *Consumers) Run(ctx context.Context) error {
 					wait = firstWait
 				}
 				c.log.WarnContext(ctx, "cannot consume events; trying again", "group", g.Name, "wait", wait, "error", err)
-				if !sleep(ctx, wait) {
+				if clock.Sleep(ctx, clock.About(wait)) != nil {
 					return nil
 				}
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/outbox"
 )
@@ -83,7 +83,7 @@ func (g *Group) Take(ctx context.Context, read func(context.Context, pgx.Tx) ([]
 			level = slog.LevelError
 		}
 		g.log.Log(ctx, level, "cannot handle a batch of events; trying again", "module", g.module, "attempt", n, "wait", wait, "error", err)
-		if !sleep(ctx, wait) {
+		if clock.Sleep(ctx, clock.About(wait)) != nil {
 			return 0, ctx.Err()
 		}
 	}
@@ -272,15 +272,3 @@ const (
 	firstWait   = 50 * time.Millisecond
 	longestWait = 5 * time.Second
 )
-
-// sleep waits for about d; false means that ctx has ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d/2 + rand.N(d))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 	"github.com/sasapick/shop/internal/platform/leases"
 	"github.com/sasapick/shop/internal/platform/outbox"
@@ -129,7 +130,7 @@ func (m *moduleRelay) lead(ctx context.Context, epoch int64) error {
 		if err != nil {
 			m.metrics.failures.WithLabelValues(m.module).Inc()
 			m.log.WarnContext(ctx, "cannot publish events; trying again", "module", m.module, "read", read, "published", published, "wait", wait, "error", err)
-			sleep(ctx, wait)
+			_ = clock.Sleep(ctx, clock.About(wait))
 			wait = min(2*wait, longestWait)
 			batch = widened(batch, err)
 			continue

@@ -2,6 +2,8 @@
 package clock
 
 import (
+	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -11,6 +13,21 @@ type Clock func() time.Time
 
 // System is the machine's clock.
 func System() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// Sleep waits for d; if ctx ends before, it returns why.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// About returns d give or take half of it, by chance: those who failed together do not come back together.
+func About(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 
 // Manual is a clock that stands still until it is moved. Its Now method is a Clock.
 type Manual struct {

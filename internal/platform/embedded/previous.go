@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sasapick/shop/internal/platform/clock"
 )
 
 // endPrevious deals with what an earlier shop left behind: a server that still runs is stopped, and a note of one that
@@ -61,7 +63,7 @@ func (s *server) endPostmaster(ctx context.Context, pid int) error {
 			if !serves(pid, s.dir) {
 				return s.awaitServants(ctx)
 			}
-			if err := wait(ctx, 20*time.Millisecond); err != nil {
+			if err := clock.Sleep(ctx, 20*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -79,7 +81,7 @@ func (s *server) awaitServants(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("processes %v of an earlier database server still use %s: end them, then start the shop again", pids, s.dir)
 		}
-		if err := wait(ctx, 20*time.Millisecond); err != nil {
+		if err := clock.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sasapick/shop/internal/platform/clock"
 )
 
 const (
@@ -92,7 +94,7 @@ func (s *server) start(ctx context.Context, unlock func()) (*Postgres, error) {
 			releaseSocket()
 			return nil, err
 		}
-		if err := wait(ctx, 100*time.Millisecond); err != nil {
+		if err := clock.Sleep(ctx, 100*time.Millisecond); err != nil {
 			releaseSocket()
 			return nil, err
 		}
@@ -265,14 +267,4 @@ func freePort() (int, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil
-}
-
-// wait sleeps, or returns the context's error when that ends first.
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

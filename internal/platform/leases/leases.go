@@ -16,13 +16,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/failpoint"
 )
 
@@ -88,7 +88,7 @@ func (l *Leases) Hold(ctx context.Context, name string, work func(ctx context.Co
 			if err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "cannot ask for a lease", "lease", name, "error", err)
 			}
-			pause(ctx, l.askEvery)
+			_ = clock.Sleep(ctx, clock.About(l.askEvery))
 			continue
 		}
 		leaseTaken.Hit()
@@ -96,7 +96,7 @@ func (l *Leases) Hold(ctx context.Context, name string, work func(ctx context.Co
 			if !errors.Is(err, ErrYield) {
 				slog.WarnContext(ctx, "gave up a lease", "lease", name, "error", err)
 			}
-			pause(ctx, 2*l.askEvery)
+			_ = clock.Sleep(ctx, clock.About(2*l.askEvery))
 		}
 	}
 	return ctx.Err()
@@ -237,14 +237,4 @@ func Check(ctx context.Context, tx pgx.Tx, name string, epoch int64) error {
 		return fmt.Errorf("check the lease %s: %w", name, err)
 	}
 	return nil
-}
-
-// pause waits for about d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d/2 + rand.N(d))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

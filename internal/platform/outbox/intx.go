@@ -2,13 +2,13 @@ package outbox
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/pg"
 )
 
@@ -51,12 +51,5 @@ func (o *Outbox) InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) e
 // pause waits about 5, 20 and 80 ms, and says whether the caller still waits. Two who lost the same race do not meet again.
 func pause(ctx context.Context, attempt int) bool {
 	base := 5 * time.Millisecond << (2 * (attempt - 1))
-	timer := time.NewTimer(base/2 + rand.N(base))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return clock.Sleep(ctx, clock.About(base)) == nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/otel/propagation"
 
+	"github.com/sasapick/shop/internal/platform/clock"
 	"github.com/sasapick/shop/internal/platform/fault"
 )
 
@@ -132,7 +133,7 @@ func (c *Client) call(ctx context.Context, module, method string, body []byte) (
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	response, err := c.post(ctx, "/rpc/"+module+"/"+method, body)
-	if refused(err) && pause(ctx, refusedPause) { // nothing was sent
+	if refused(err) && clock.Sleep(ctx, refusedPause) == nil { // nothing was sent
 		response, err = c.post(ctx, "/rpc/"+module+"/"+method, body)
 	}
 	if err != nil {
@@ -194,17 +195,6 @@ func read(response *http.Response) ([]byte, error) {
 func refused(err error) bool {
 	dial, ok := errors.AsType[*net.OpError](err)
 	return ok && dial.Op == "dial" && errors.Is(err, syscall.ECONNREFUSED)
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // Check fails unless the other process can be reached, takes our token and hosts the module.

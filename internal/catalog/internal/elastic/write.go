@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sasapick/shop/internal/catalog/internal/app"
+	"github.com/sasapick/shop/internal/platform/clock"
 )
 
 const (
@@ -110,7 +110,7 @@ func (x *Index) bulk(ctx context.Context, writes []write) error {
 			if pause >= firstPause<<(maxRefused-1) {
 				return outage(&elastic.Error{Status: http.StatusTooManyRequests})
 			}
-			if err := wait(ctx, pause/2+rand.N(pause)); err != nil {
+			if err := clock.Sleep(ctx, clock.About(pause)); err != nil {
 				return err
 			}
 		}
@@ -149,17 +149,6 @@ func (x *Index) send(ctx context.Context, writes []write) ([]write, error) {
 		}
 	}
 	return refused, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (x *Index) index(generation string) string { return x.alias + "-" + generation }

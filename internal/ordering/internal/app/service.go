@@ -112,7 +112,7 @@ func NewService(p Parts) *Service {
 		config: p.Config, wait: p.Wait,
 	}
 	if s.wait == nil {
-		s.wait = sleep
+		s.wait = clock.Sleep
 	}
 	// One flight of each kind at a time: two would be half as large, and an order would cost a fifth more (bench/). The next one boards
 	// meanwhile.
@@ -129,17 +129,6 @@ func (s *Service) Close() {
 	s.placing.Close()
 	s.finishing.Close()
 	s.emptying.Close()
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // order reads an order; one that isn't there, or is not the account's, is ErrNoOrder. The zero account may see every order.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/google/uuid"
@@ -141,6 +142,63 @@ func refusal(r *kmsg.ProduceRequest, code int16) kmsg.Response {
 		t.Topic, t.TopicID = topic.Topic, topic.TopicID
 		for _, partition := range topic.Partitions {
 			p := kmsg.NewProduceResponseTopicPartition()
+			p.Partition, p.ErrorCode = partition.Partition, code
+			t.Partitions = append(t.Partitions, p)
+		}
+		response.Topics = append(response.Topics, t)
+	}
+	return response
+}
+
+// Who looks at a topic that is being made waits for those who lead its partitions.
+func TestLeadersAreStillComing(t *testing.T) {
+	t.Parallel()
+
+	cluster := fake(t)
+	w := bustest.NewWorld(t, adapter(cluster.ListenAddrs(), ""))
+	w.Relay("a", w.Transport)
+	consumers, _ := w.Consume(w.Transport)
+	key := uuid.New()
+	w.Publish(w.Next(key))
+	w.EventuallyHeard(1, key)
+
+	const times = 4 // twice as often as sarama asks
+	refuse := func(code int16) (refused *atomic.Int32) {
+		refused = new(atomic.Int32)
+		cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			if refused.Add(1) > times {
+				return nil, nil, false
+			}
+			cluster.KeepControl()
+			return unanswered(r.(*kmsg.ListOffsetsRequest), code), nil, true
+		})
+		return refused
+	}
+	for _, code := range []int16{int16(sarama.ErrNotLeaderForPartition), int16(sarama.ErrUnknownTopicOrPartition)} {
+		refused, seen := refuse(code), 0
+		look := bus.Tail{Topics: []string{bus.Topic(w.Source), "nobody.yet"}, Since: time.Now().Add(-time.Hour)}
+		require.NoError(t, w.Transport.Tail(t.Context(), look, func(bus.Envelope) error {
+			seen++
+			return nil
+		}))
+		require.Equal(t, 1, seen)
+		require.Greater(t, refused.Load(), int32(times))
+
+		refused = refuse(code)
+		_, err := consumers.Positions(t.Context(), w.Hearer)
+		require.NoError(t, err)
+		require.Greater(t, refused.Load(), int32(times))
+	}
+}
+
+// unanswered answers for every partition of the request with a code.
+func unanswered(r *kmsg.ListOffsetsRequest, code int16) kmsg.Response {
+	response := r.ResponseKind().(*kmsg.ListOffsetsResponse)
+	for _, topic := range r.Topics {
+		t := kmsg.NewListOffsetsResponseTopic()
+		t.Topic = topic.Topic
+		for _, partition := range topic.Partitions {
+			p := kmsg.NewListOffsetsResponseTopicPartition()
 			p.Partition, p.ErrorCode = partition.Partition, code
 			t.Partitions = append(t.Partitions, p)
 		}

@@ -49,11 +49,11 @@ func (k *Kafka) Positions(ctx context.Context, group string, topics []string) ([
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			end, err := client.GetOffset(name, p, sarama.OffsetNewest)
+			end, err := offset(ctx, client, name, p, sarama.OffsetNewest)
 			if err != nil {
 				return nil, fmt.Errorf("ask for the end of %s/%d: %w", name, p, err)
 			}
-			oldest, err := client.GetOffset(name, p, sarama.OffsetOldest)
+			oldest, err := offset(ctx, client, name, p, sarama.OffsetOldest)
 			if err != nil {
 				return nil, fmt.Errorf("ask for the start of %s/%d: %w", name, p, err)
 			}

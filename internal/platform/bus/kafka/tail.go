@@ -34,7 +34,7 @@ func (k *Kafka) Tail(ctx context.Context, t bus.Tail, each func(bus.Envelope) er
 	}
 	defer func() { _ = client.Close() }()
 
-	missing, streams, err := w.open(client, k.names(t.Topics), t.Since.UnixMilli())
+	missing, streams, err := w.open(ctx, client, k.names(t.Topics), t.Since.UnixMilli())
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (k *Kafka) Tail(ctx context.Context, t bus.Tail, each func(bus.Envelope) er
 			if len(missing) == 0 {
 				continue
 			}
-			if missing, _, err = w.open(client, missing, sarama.OffsetOldest); err != nil {
+			if missing, _, err = w.open(ctx, client, missing, sarama.OffsetOldest); err != nil {
 				return err
 			}
 			w.follow()
@@ -77,26 +77,33 @@ type watch struct {
 
 // open begins to read the topics at the time, or at the offset where that is negative. It returns the topics that there
 // are not, and a stream of each partition up to its present end.
-func (w *watch) open(client sarama.Client, topics []string, at int64) (missing []string, streams []bus.Stream, err error) {
+func (w *watch) open(ctx context.Context, client sarama.Client, topics []string, at int64) (missing []string, streams []bus.Stream, err error) {
 	for _, topic := range topics {
-		err := client.RefreshMetadata(topic)
-		if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-			missing = append(missing, topic)
-			continue
-		}
+		there := true
+		err := settled(ctx, func() error {
+			err := client.RefreshMetadata(topic)
+			if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+				there, err = false, nil
+			}
+			return err
+		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("look for topic %s: %w", topic, err)
+		}
+		if !there {
+			missing = append(missing, topic)
+			continue
 		}
 		partitions, err := client.Partitions(topic)
 		if err != nil {
 			return nil, nil, fmt.Errorf("look for topic %s: %w", topic, err)
 		}
 		for _, p := range partitions {
-			end, err := client.GetOffset(topic, p, sarama.OffsetNewest)
+			end, err := offset(ctx, client, topic, p, sarama.OffsetNewest)
 			if err != nil {
 				return nil, nil, fmt.Errorf("ask for the end of %s/%d: %w", topic, p, err)
 			}
-			start, err := client.GetOffset(topic, p, at)
+			start, err := offset(ctx, client, topic, p, at)
 			if err != nil {
 				return nil, nil, fmt.Errorf("look for the place in %s/%d: %w", topic, p, err)
 			}

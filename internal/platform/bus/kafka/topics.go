@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"github.com/IBM/sarama"
 
 	"github.com/sasapick/shop/internal/platform/bus"
+	"github.com/sasapick/shop/internal/platform/clock"
 )
 
 // names are the brokers' names of topics.
@@ -70,4 +72,43 @@ func (k *Kafka) create(client sarama.Client, name string) error {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
 	return nil
+}
+
+// How often, and how long after each other, who leads a partition is asked that is being made, or whose leader changes.
+const (
+	leaderAsked = 20
+	leaderPause = 250 * time.Millisecond
+)
+
+// settled asks again while a partition has no leader yet: a new topic is known to some before those who lead its partitions have made them.
+func settled(ctx context.Context, ask func() error) error {
+	for asked := 1; ; asked++ {
+		err := ask()
+		if asked == leaderAsked || !unsettled(err) {
+			return err
+		}
+		if stopped := clock.Sleep(ctx, clock.About(leaderPause)); stopped != nil {
+			return fmt.Errorf("%w, after %w", stopped, err)
+		}
+	}
+}
+
+func unsettled(err error) bool {
+	for _, e := range []error{
+		sarama.ErrNotLeaderForPartition, sarama.ErrLeaderNotAvailable, sarama.ErrReplicaNotAvailable, sarama.ErrOffsetNotAvailable, sarama.ErrUnknownTopicOrPartition,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// offset asks who leads a partition for the offset at a time, in milliseconds since 1970, or at [sarama.OffsetOldest] or [sarama.OffsetNewest].
+func offset(ctx context.Context, client sarama.Client, topic string, partition int32, at int64) (n int64, err error) {
+	err = settled(ctx, func() error {
+		n, err = client.GetOffset(topic, partition, at)
+		return err
+	})
+	return n, err
 }
