@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -26,75 +27,76 @@ type overload struct {
 	For    time.Duration `default:"90s" help:"How long; the second half counts."`
 }
 
-// measure looks for the load at which most orders are answered in time. Then it offers that one, and many times that without a gate and with one that
-// steers, each for as long.
+// measure looks for the load at which most orders are answered in time. Then it offers by turns that one, and many times that without a gate and with
+// one that steers, each for as long.
 func (o overload) measure(ctx context.Context, w *world, r *report) error {
 	var all []*series
 	fastest, people := 0.0, 0
 	for _, n := range o.Loads {
-		s, err := o.among(ctx, w, fmt.Sprintf("%d who order one thing after the other", n), n, false, o.For/6)
+		x, _, err := o.among(ctx, w, n, false, o.For/6)
 		if err != nil {
 			return err
 		}
-		s.course = nil
-		all = append(all, s)
-		if s.rate() > fastest {
-			fastest, people = s.rate(), n
+		all = append(all, &series{name: fmt.Sprintf("%d who order one thing after the other", n), samples: []sample{x}})
+		if x.rate > fastest {
+			fastest, people = x.rate, n
 		}
 	}
 	crowd := min(o.Times*people, len(w.people))
-	var long []*series
-	for _, of := range []struct {
-		name   string
-		people int
-		auto   bool
-	}{
-		{fmt.Sprintf("%d, the best load", people), people, false},
-		{fmt.Sprintf("%d, without a gate", crowd), crowd, false},
-		{fmt.Sprintf("%d, at a gate in the mode auto", crowd), crowd, true},
-	} {
-		s, err := o.among(ctx, w, of.name, of.people, of.auto, o.For)
-		if err != nil {
-			return err
-		}
-		long = append(long, s)
+	var courses [3][]float64
+	way := func(i int, name string, people int, auto bool) thing {
+		return thing{name: fmt.Sprintf("%d, %s", people, name), measure: func(ctx context.Context) (sample, error) {
+			x, course, err := o.among(ctx, w, people, auto, o.For)
+			if courses[i] == nil {
+				courses[i] = course
+			}
+			return x, err
+		}}
 	}
-	ratio, verdict := long[2].rate()/long[0].rate(), "pass"
-	if ratio < 0.9 {
-		verdict = "FAIL"
+	long, err := alternate(ctx, w.settings.Rounds, []thing{
+		way(0, "the best load", people, false), way(1, "without a gate", crowd, false), way(2, "at a gate in the mode auto", crowd, true),
+	})
+	if err != nil {
+		return err
+	}
+	for i, s := range long {
+		s.course = courses[i]
 	}
 	r.add(table{
 		id: "queue-overload", title: "Orders that are answered in time, of a shop that is offered too much", unit: "orders a second in time",
 		series: append(all, long...), columns: latencies,
+		targets: []target{{says: "at the gate ÷ the best load ≥ 0.9", of: long[2], over: long[0], least: 0.9}},
 		notes: []string{
-			fmt.Sprintf("at the gate ÷ the best load ≥ 0.9: %.2f: %s", ratio, verdict),
-			fmt.Sprintf("in time is within %s, over HTTP, of products whose stock does not run out; each sample is a second, and the median counts", o.Target),
-			"the best of the short loads is offered again for as long as the others, the second half of which counts",
+			fmt.Sprintf("in time is within %s, over HTTP, of products whose stock does not run out", o.Target),
+			fmt.Sprintf("the best of the short loads (%s each, once) is offered again for as long as the others, %s in each round, whose second half counts; the first round is drawn", o.For/6, o.For),
 			"who is told to wait waits as told, with a ticket; who is told to try again tries after so long; latencies are those of orders that were placed, in time or not",
 		},
 	})
 	return nil
 }
 
-// among has so many people order for a while, and counts the seconds of its second half.
-func (o overload) among(ctx context.Context, w *world, name string, people int, auto bool, long time.Duration) (*series, error) {
-	if err := w.forget(ctx); err != nil {
-		return nil, err
-	}
-	shop, err := startChild(ctx, "shop", "--database", w.url, "--folder", w.folder, "--log", filepath.Join(w.folder, "overload.log"))
+// among has so many people order for a while, of a shop that nobody has ordered of yet, and counts its second half. The course is of all its seconds.
+func (o overload) among(ctx context.Context, w *world, people int, auto bool, long time.Duration) (x sample, course []float64, err error) {
+	database, drop, err := w.copied(ctx)
 	if err != nil {
-		return nil, err
+		return x, nil, err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	shop, err := startChild(ctx, "shop", "--database", database, "--folder", w.folder, "--log", filepath.Join(w.folder, "overload.log"))
+	if err != nil {
+		return x, nil, err
 	}
 	defer shop.stop()
 	if err := w.introduce(shop.address); err != nil {
-		return nil, err
+		return x, nil, err
 	}
-	if err := o.turn(ctx, w, auto); err != nil {
-		return nil, err
+	if err := o.turn(ctx, database, auto); err != nil {
+		return x, nil, err
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: people, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	c := &seconds{begun: time.Now()}
+	profiled := shop.profile(w.settings.Profile, fmt.Sprintf("overload of %d, at a gate %t", people, auto), long)
 	ordering, stop := context.WithTimeout(ctx, long)
 	defer stop()
 	var everyone sync.WaitGroup
@@ -105,17 +107,20 @@ func (o overload) among(ctx context.Context, w *world, name string, people int, 
 		})
 	}
 	everyone.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if err := profiled(); err != nil {
+		return x, nil, err
 	}
-	s := c.series(name, long, o.Target)
-	fmt.Printf("%s: %.0f a second in time\n", name, s.rate())
-	return s, nil
+	if ctx.Err() != nil {
+		return x, nil, context.Cause(ctx)
+	}
+	x, course = c.sum(long, o.Target)
+	fmt.Printf("%d people, at a gate: %t: %.0f a second in time\n", people, auto, x.rate)
+	return x, course, nil
 }
 
 // turn sets the main room, and waits until every instance has seen it.
-func (o overload) turn(ctx context.Context, w *world, auto bool) error {
-	conn, err := pgx.Connect(ctx, w.url)
+func (o overload) turn(ctx context.Context, database string, auto bool) error {
+	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		return fmt.Errorf("reach the database: %w", err)
 	}
@@ -151,27 +156,30 @@ func (c *seconds) placed(at time.Time, took time.Duration) {
 	c.took[second] = append(c.took[second], took)
 }
 
-// series is a sample for each second of the second half, and the course of all.
-func (c *seconds) series(name string, long, target time.Duration) *series {
-	s := &series{name: name}
-	last := int(long/time.Second) - 1
-	for second := range last {
-		x := sample{}
-		if second < len(c.took) {
-			of := c.took[second]
-			slices.Sort(of)
-			inTime, _ := slices.BinarySearch(of, target+1)
-			x.rate = float64(inTime)
-			if len(of) > 0 {
-				x.p50, x.p99, x.p999 = of[len(of)/2], of[len(of)*99/100], of[len(of)*999/1000]
+// sum is what the second half was like, and how many were answered in time in each second of all.
+func (c *seconds) sum(long, target time.Duration) (x sample, course []float64) {
+	last := int(long/time.Second) - 1 // the seconds that are whole
+	for len(c.took) < last {
+		c.took = append(c.took, nil)
+	}
+	inTime := func(of []time.Duration) (n float64) {
+		for _, took := range of {
+			if took <= target {
+				n++
 			}
 		}
-		s.course = append(s.course, x.rate)
-		if second >= last/2 {
-			s.samples = append(s.samples, x)
-		}
+		return n
 	}
-	return s
+	for _, of := range c.took[:last] {
+		course = append(course, inTime(of))
+	}
+	half := slices.Concat(c.took[last/2 : last]...)
+	slices.Sort(half)
+	x.rate = inTime(half) / float64(last-last/2)
+	if len(half) > 0 {
+		x.p50, x.p99, x.p999 = quantile(half, 0.5), quantile(half, 0.99), quantile(half, 0.999)
+	}
+	return x, course
 }
 
 // shopper orders one thing after the other.

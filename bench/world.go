@@ -38,6 +38,7 @@ type world struct {
 	postmaster int       // 0: it cannot be seen from here
 	name       string
 	url        string
+	copies     int
 	goods      []good
 	people     []person
 	key        ed25519.PrivateKey // that signs their tokens
@@ -243,16 +244,39 @@ func (w *world) forget(ctx context.Context) error {
 	return nil
 }
 
+// copied makes a database that is as this world's is, with nothing of it to be written any more. The caller calls drop after its last use.
+func (w *world) copied(ctx context.Context) (database string, drop func() error, err error) {
+	w.copies++
+	name := fmt.Sprintf("%s_%d", w.name, w.copies)
+	if _, err := w.admin.Exec(ctx, `CREATE DATABASE `+name+` TEMPLATE `+w.name+` STRATEGY file_copy`); err != nil { // with a checkpoint before and after
+		return "", nil, fmt.Errorf("copy the database: %w", err)
+	}
+	u, err := url.Parse(w.url)
+	if err != nil {
+		return "", nil, fmt.Errorf("read the database's URL: %w", err)
+	}
+	u.Path = "/" + name
+	return u.String(), func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		return w.drop(ctx, name)
+	}, nil
+}
+
+func (w *world) drop(ctx context.Context, name string) error {
+	// Not with FORCE, which would end autovacuum's workers too: only who may do that may ask for it. Without, the server sends them away itself.
+	_, ended := w.admin.Exec(ctx, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user`, name)
+	_, err := w.admin.Exec(ctx, `DROP DATABASE IF EXISTS `+name)
+	return errors.Join(ended, err)
+}
+
 // close drops the database, whatever became of the measurement.
 func (w *world) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var errs []error
 	if w.admin != nil {
-		// Not with FORCE, which would end autovacuum's workers too: only who may do that may ask for it. Without, the server sends them away itself.
-		_, ended := w.admin.Exec(ctx, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user`, w.name)
-		_, err := w.admin.Exec(ctx, `DROP DATABASE IF EXISTS `+w.name)
-		errs = append(errs, ended, err, w.admin.Close(ctx))
+		errs = append(errs, w.drop(ctx, w.name), w.admin.Close(ctx))
 	}
 	if w.own != nil {
 		errs = append(errs, w.own.Stop(ctx))

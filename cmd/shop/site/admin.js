@@ -169,6 +169,14 @@ function choice(label, options, pick) {
   } };
 }
 
+// accountOf finds an account by its whole email.
+async function accountOf(email) {
+  const { items } = await session.get(`/admin/accounts?email=${encodeURIComponent(email)}`);
+  const found = items.find((a) => a.email.toLowerCase() === email.trim().toLowerCase());
+  if (!found) throw new Error(`Nobody has the email ${email}.`);
+  return found;
+}
+
 // entry is a field with a button that saves it. What somebody is writing in it stays when it is set.
 function entry(label, attributes, save, ...more) {
   const input = el("input", { required: true, ...attributes });
@@ -206,6 +214,15 @@ function roomView(room, of) {
     put({ opens_at: instant(v) }, opening);
   }, clear);
   const entries = [capacity, target, opening];
+  const whose = el("input", { type: "email", required: true, autocomplete: "off", placeholder: "Email of the account" });
+  const removal = el("form.setting", { onsubmit: guard(async (e) => {
+    e.preventDefault();
+    const account = await accountOf(whose.value);
+    if (!confirm(`${account.email} loses their place in ${room.name}, and a pass within a minute. They may come again, at the end of the line. Take it away?`)) return;
+    await send("DELETE", `/admin/rooms/${room.name}/places/${account.id}`);
+    removal.reset();
+    toast("Taken away.");
+  }) }, el("label", {}, el("b", {}, "Take a place away"), whose), el("div", {}, el("button", { type: "submit" }, "Take it away")));
 
   const shown = Object.fromEntries(["waiting", "called", "active", "capacity", "pace_per_s"].map((kind) => [kind, el("dd")]));
   const figure = (kind, label, drawn = true) => el("div", {}, el("dt", {}, drawn && el(`i.${kind}`), label), shown[kind]);
@@ -215,7 +232,7 @@ function roomView(room, of) {
   const goods = !room.goods ? "in front of all that has no room of its own" : ["in front of ", room.goods.kind === "drop" ? el("a", { href: `#/drops/${room.goods.id}` }, "its drop") : el("a", { href: "#/coupons" }, "its coupon")];
   const node = el("section.room", { "aria-label": room.name }, el("h2", {}, room.name, " ", el("span.muted", {}, goods)), said,
     el("dl.figures", {}, figure("waiting", "Waiting"), figure("called", "Called"), figure("active", "In"), figure("capacity", "Slots"), figure("pace_per_s", "Called in a second", false)),
-    el("figure.drawn", {}, chart, words), el("div.settings", {}, mode.node, capacity.node, target.node, away.node, opening.node));
+    el("figure.drawn", {}, chart, words), el("div.settings", {}, mode.node, capacity.node, target.node, away.node, opening.node, removal));
 
   function fill(settings) {
     room = settings;

@@ -391,6 +391,7 @@ func TestBooksBreakOffAndGoOn(t *testing.T) {
 	s, account := setup(t), uuid.New()
 	shirt := s.catalog.sell("셔츠", 12_900, 10)
 	old, young := s.place(t, account, shirt).Order.ID, s.place(t, account, shirt).Order.ID
+	s.exec(t, `DELETE FROM ordering.outbox WHERE key IN ($1, $2)`, old, young) // a look may end between an order and its own event
 	now := time.Now()
 	for order, ago := range map[uuid.UUID]time.Duration{old: 40 * time.Minute, young: 20 * time.Minute} {
 		_, err := s.pool.Exec(t.Context(), `
