@@ -26,6 +26,7 @@ func Open(url string) (redis.UniversalClient, error) {
 	options.ReadTimeout = time.Second
 	options.WriteTimeout = time.Second
 	options.PoolTimeout = time.Second
+	options.ContextTimeoutEnabled = true // who asks for less than that waits for less
 	client := redis.NewClient(options)
 	if err := redisotel.InstrumentTracing(client); err != nil {
 		return nil, fmt.Errorf("trace Redis: %w", err)

@@ -40,7 +40,7 @@ func (r *Room) Enter(ctx context.Context, account uuid.UUID) error {
 
 // Look asks for the place of an account that waits.
 func (r *Room) Look(ctx context.Context, account uuid.UUID) error {
-	return waits(r.line.Look(ctx, r.rules, account))
+	return waits(r.line.Look(ctx, r.rules, app.Arrival{Account: account}))
 }
 
 func waits(p app.Place, err error) error {

@@ -174,8 +174,7 @@ func (b *tab) calm(but ...string) {
 // next lets the slots that are taken or called become free, and calls.
 func (s site) next() {
 	s.t.Helper()
-	s.clock.Advance(app.PassLife + app.SlotSlack)
-	require.NoError(s.t, s.doors.Call(s.t.Context()))
+	s.goOn(app.PassLife + app.SlotSlack)
 }
 
 // TestBrowser waits in Chromium.

@@ -104,43 +104,51 @@ func (d *Doors) Enter(ctx context.Context, room Room, account uuid.UUID, hadTick
 	if err != nil {
 		return Held{}, err
 	}
-	arrival := Arrival{Account: account}
+	arrival, had := arrivalOf(room, account), Ticket{}
 	if t, ok := key.openOf(hadTicket, ticket, room, account); ok {
-		arrival.Ticket = Ticket{t.Sequence, t.Until}
+		had = Ticket{t.Sequence, t.Until}
 	}
 	if p, ok := key.openOf(hadPass, pass, room, account); ok {
 		arrival.Pass = p.Until
 	}
-	if !room.OpensAt.IsZero() {
-		arrival.Lot = queue.Lot(room.Seed, room.ID, account)
-	}
+	arrival.Ticket = had
 	place, err := ask(ctx, func(ctx context.Context) (Place, error) { return d.line.Enter(ctx, rulesOf(room), arrival) })
 	if err != nil {
 		return Held{}, err
 	}
-	return d.held(key, room, account, place), nil
+	return d.held(key, room, account, place, had.Sequence), nil
+}
+
+func arrivalOf(room Room, account uuid.UUID) Arrival {
+	a := Arrival{Account: account}
+	if !room.OpensAt.IsZero() {
+		a.Lot = queue.Lot(room.Seed, room.ID, account)
+	}
+	return a
 }
 
 // Look tells the place of a ticket. ErrNoPlace: it has none any more, or is no ticket of this account's for this room. A room that is off has a
 // slot for everybody.
 func (d *Doors) Look(ctx context.Context, room Room, account uuid.UUID, text string) (Held, error) {
-	key, err := d.holds(ctx, room, account, text)
+	key, shown, err := d.holds(ctx, room, account, text)
 	if err != nil {
 		return Held{}, err
 	}
 	if room.Mode == queue.Off { // since then, it may be: nobody is called any more
 		return Held{Place: Place{State: Active, At: d.clock()}}, nil
 	}
-	place, err := ask(ctx, func(ctx context.Context) (Place, error) { return d.line.Look(ctx, rulesOf(room), account) })
+	place, err := ask(ctx, func(ctx context.Context) (Place, error) {
+		return d.line.Look(ctx, rulesOf(room), arrivalOf(room, account))
+	})
 	if err != nil {
 		return Held{}, err
 	}
-	return d.held(key, room, account, place), nil
+	return d.held(key, room, account, place, shown.Sequence), nil
 }
 
 // Leave gives up the place of a ticket, if it has one.
 func (d *Doors) Leave(ctx context.Context, room Room, account uuid.UUID, text string) error {
-	if _, err := d.holds(ctx, room, account, text); err != nil {
+	if _, _, err := d.holds(ctx, room, account, text); err != nil {
 		return err
 	}
 	return d.Remove(ctx, room, account)
@@ -167,15 +175,16 @@ func (d *Doors) Holder(ctx context.Context, room Room, text string) (uuid.UUID, 
 	return t.Account, nil
 }
 
-func (d *Doors) holds(ctx context.Context, room Room, account uuid.UUID, text string) (*seal, error) {
+func (d *Doors) holds(ctx context.Context, room Room, account uuid.UUID, text string) (*seal, token, error) {
 	key, err := d.key(ctx)
 	if err != nil {
-		return nil, err
+		return nil, token{}, err
 	}
-	if _, ok := key.openOf(text, ticket, room, account); !ok {
-		return nil, queue.ErrNoPlace
+	t, ok := key.openOf(text, ticket, room, account)
+	if !ok {
+		return nil, token{}, queue.ErrNoPlace
 	}
-	return key, nil
+	return key, t, nil
 }
 
 // ask asks the line, for so long as a shopper may wait.
@@ -194,8 +203,9 @@ func ask[T any](ctx context.Context, what func(context.Context) (T, error)) (non
 	return none, fmt.Errorf("%w: %w", queue.ErrUnavailable.WithRetryAfter(time.Second), err)
 }
 
-// held signs a place. Who waits is told to ask again a little later than the line says, each by another chance.
-func (d *Doors) held(key *seal, room Room, account uuid.UUID, p Place) Held {
+// held signs a place. Who waits is told to ask again a little later than the line says, each by another chance. The ticket of who is called still has
+// the sequence that it had, by which the place comes back where the call is forgotten.
+func (d *Doors) held(key *seal, room Room, account uuid.UUID, p Place, had int64) Held {
 	t := token{Kind: ticket, Room: room.ID, Account: account, Sequence: p.Sequence}
 	h := Held{Place: p}
 	switch p.State {
@@ -205,6 +215,8 @@ func (d *Doors) held(key *seal, room Room, account uuid.UUID, p Place) Held {
 			h.Pause = max(h.Pause, soldOutPause) // the line waits for longer than that
 		}
 		h.Pause += rand.N(h.Pause / 5)
+	case Proceed:
+		t.Sequence, t.Until = had, p.Until
 	case Active:
 		h.Pass = key.sign(token{Kind: pass, Room: room.ID, Account: account, Until: p.Until})
 	}
@@ -238,7 +250,7 @@ func (d *Doors) Renew(ctx context.Context, room Room, account uuid.UUID, until t
 	if err != nil {
 		return Held{}, err
 	}
-	return d.held(key, room, account, place), nil
+	return d.held(key, room, account, place, 0), nil
 }
 
 // Jobs call those who wait into the slots that become free, count them, and steer the rooms that are steered.

@@ -111,6 +111,32 @@ func TestRoomThatIsOn(t *testing.T) {
 		require.Equal(t, 204, s.order("first", pass).Status, "a pass is good without the line, though it is not renewed")
 	})
 
+	// A line that is away opens no room in which nobody may be.
+	t.Run("TheLineIsAwayOfARoomThatIsShut", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t)
+		s.line.away.Store(true)
+		for name, settings := range map[string]string{
+			"Paused":     `{"mode":"paused","capacity":1000}`,
+			"NotYetOpen": `{"mode":"on","capacity":1000,"opens_at":"` + s.clock.Now().Add(time.Minute).Format(time.RFC3339Nano) + `"}`,
+			"NoCapacity": `{"mode":"on","capacity":0}`,
+		} {
+			s.set(settings)
+			require.Equal(t, "queue.unavailable", s.order("first", "").Text("code"), name)
+		}
+		s = serve(t)
+		s.line.away.Store(true)
+		s.set(`{"mode":"auto","capacity":1000000}`)
+		through := 0
+		for range 50 {
+			if s.order("first", "").Status == 204 {
+				through++
+			}
+		}
+		require.Equal(t, 1, through, "a tenth of the slots that there are, and not of those that there may be")
+	})
+
 	// original 20: every request asked another service first, and waited for a lock.
 	t.Run("TheLineHangs", func(t *testing.T) {
 		t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -37,7 +38,11 @@ func goodsOf(kind queue.Kind, r *http.Request) queue.Goods {
 	if kind == "" {
 		return queue.Goods{}
 	}
-	id, err := uuid.Parse(chi.URLParam(r, "id"))
+	text, err := url.PathUnescape(chi.URLParam(r, "id")) // the router leaves it as it was sent
+	if err != nil {
+		return queue.Goods{}
+	}
+	id, err := uuid.Parse(text)
 	if err != nil { // the operation says so
 		return queue.Goods{}
 	}
@@ -52,8 +57,8 @@ const (
 
 // Gate stands before the gated operations, whichever module they are of.
 //
-// It is open where its rooms cannot be read: the shop sells nothing twice without it, and would sell nothing at all behind a gate that nobody
-// can open. Where the line cannot be reached each room has its own rule.
+// It goes on by what it knows of its rooms where they cannot be read any more, and is open where they never could: the shop sells nothing twice without
+// it. Where the line cannot be reached each room has its own rule.
 type Gate struct {
 	service *Service
 	doors   *Doors
@@ -123,7 +128,7 @@ func (g *Gate) admits(room Room, who auth.Principal, w http.ResponseWriter, r *h
 	}
 	held, err := g.doors.Enter(r.Context(), room, who.AccountID, "", "")
 	switch {
-	case errors.Is(err, queue.ErrUnavailable) && room.Away == queue.Open && g.limit(room).AllowN(g.doors.clock(), 1):
+	case errors.Is(err, queue.ErrUnavailable) && g.lets(room):
 		g.asked.WithLabelValues(room.Name, "away").Inc()
 		return true
 	case err != nil:
@@ -189,12 +194,18 @@ func (g *Gate) told(ctx context.Context, room Room, how string, account uuid.UUI
 	}
 }
 
+// lets says whether somebody is let through while the line is away: nobody into a room that lets nobody in, and else as the limit allows.
+func (g *Gate) lets(room Room) bool {
+	rules, now := rulesOf(room), g.doors.clock()
+	return room.Away == queue.Open && !rules.Closed && !now.Before(rules.Opens) && g.limit(room, rules.Capacity).AllowN(now, 1)
+}
+
 // limit is how fast this instance lets people through while the line is away: as fast as slots become free where everyone needs one for a pass's
 // life, and a tenth of them at once.
-func (g *Gate) limit(room Room) *rate.Limiter {
+func (g *Gate) limit(room Room, slots int64) *rate.Limiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	every, atOnce := rate.Limit(float64(room.Capacity)/PassLife.Seconds()), int(min(room.Capacity, max(room.Capacity/10, 1)))
+	every, atOnce := rate.Limit(float64(slots)/PassLife.Seconds()), int(min(slots, max(slots/10, 1)))
 	l := g.limits[room.ID]
 	if l == nil {
 		l = rate.NewLimiter(every, atOnce)

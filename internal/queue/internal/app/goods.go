@@ -14,6 +14,8 @@ import (
 // look notes which rooms have nothing left behind them. Where that cannot be told it is as it was before: nobody is let into what is sold out,
 // and nobody kept out of what is not, for a module that does not answer.
 func (s *Service) look(ctx context.Context, before, r *reading) {
+	ctx, cancel := context.WithTimeout(ctx, leftTimeout)
+	defer cancel()
 	ids := map[queue.Kind][]uuid.UUID{}
 	for goods := range r.goods {
 		ids[goods.Kind] = append(ids[goods.Kind], goods.ID)

@@ -1,15 +1,16 @@
 package app_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/platform/auth"
 	"github.com/sasapick/shop/internal/platform/contracttest"
-	"github.com/sasapick/shop/internal/queue/internal/app"
 )
 
 func TestHTTP(t *testing.T) {
@@ -114,14 +115,38 @@ func TestGate(t *testing.T) {
 		}
 	})
 
-	t.Run("FailsOpen", func(t *testing.T) {
+	// A room of goods is not gone around by another way to write their id.
+	t.Run("KnowsGoodsHoweverTheyAreWritten", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t)
+		for kind, path := range map[string]string{"drop": "/v1/place-preorder/", "coupon": "/v1/claim-coupon/"} {
+			goods := uuid.NewString()
+			s.Do("manager", "POST", "/admin/rooms", `{"name":"`+kind+`","capacity":1,"goods":{"kind":"`+kind+`","id":"`+goods+`"}}`).Is(201)
+			s.setRoom(kind, `{"mode":"paused","capacity":1}`)
+			for _, id := range []string{goods, strings.ToUpper(goods), fmt.Sprintf("%%%x%s", goods[0], goods[1:]), strings.ReplaceAll(goods, "-", "%2d"), strings.ReplaceAll(goods, "-", "%2D")} {
+				require.Equal(t, 429, s.Do("shopper", "POST", path+id, "").Status, id)
+			}
+			require.Equal(t, 204, s.Do("shopper", "POST", path+uuid.NewString(), "").Status)
+		}
+	})
+
+	t.Run("GoesOnWithoutTheDatabase", func(t *testing.T) {
 		t.Parallel()
 
 		s := serve(t)
 		s.change("paused")
 		require.Equal(t, 429, s.Do("shopper", "POST", "/v1/place-order", "").Status)
 		s.down.Store(true)
-		s.clock.Advance(app.Freshness)
+		s.clock.Advance(time.Hour)
+		require.Equal(t, 429, s.Do("shopper", "POST", "/v1/place-order", "").Status)
+	})
+
+	t.Run("IsOpenWhereItNeverKnewARoom", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t)
+		s.down.Store(true)
 		require.Equal(t, 204, s.Do("shopper", "POST", "/v1/place-order", "").Status)
 	})
 }

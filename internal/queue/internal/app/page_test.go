@@ -313,8 +313,8 @@ func TestPage(t *testing.T) {
 			},
 			"Lost": {
 				func(s site) {
-					s.clock.Advance(app.MostPause + app.Patience + app.Noted)
 					call(s)
+					s.goOn(app.Regather + app.Noted)
 				}, 404, false,
 				[]string{"순서가 사라졌습니다"},
 				[]string{"Your place is gone"},
@@ -330,9 +330,9 @@ func TestPage(t *testing.T) {
 				func(s site) {
 					s.down.Store(true)
 					s.clock.Advance(app.Freshness)
-				}, 500, true,
-				[]string{"순서를 확인할 수 없습니다"},
-				[]string{"The line cannot be reached"},
+				}, 200, true,
+				[]string{"순서를 기다리고 있습니다", "내 순서 2"},
+				[]string{"You are in line", "Your place 2"},
 				[2]string{},
 			},
 		} {
@@ -436,8 +436,7 @@ func TestPage(t *testing.T) {
 		s.set(`{"mode":"paused","capacity":1}`)
 		late := s.ticketOf("shopper")
 		for range 5 {
-			s.clock.Advance(app.Patience)
-			require.NoError(t, s.doors.Call(t.Context()))
+			s.goOn(app.Patience)
 			require.Equal(t, 200, s.visit(s.waitAt("main", late), nil).Code)
 		}
 	})

@@ -23,14 +23,17 @@ type Line interface {
 	// Enter gives an account the place that it has, or one: a slot where one is free and nobody waits, else the end of the line. Who is called
 	// takes the slot by it.
 	Enter(ctx context.Context, r Rules, a Arrival) (Place, error)
-	// Look tells an account's place, and notes that it still waits: nothing else changes. ErrNoPlace: it has none.
-	Look(ctx context.Context, r Rules, account uuid.UUID) (Place, error)
+	// Look tells an account's place, and notes that it still waits: nothing else changes, but that who waits for an opening has the lot's place.
+	// ErrNoPlace: it has none.
+	Look(ctx context.Context, r Rules, a Arrival) (Place, error)
 	// Renew has the slot of an account last for another pass. ErrNoPlace: it has none any more.
 	Renew(ctx context.Context, r Rules, a Arrival) (Place, error)
-	// Leave gives up a place in the line, the call, or the slot: that stays taken until its pass has ended, which is not renewed any more.
+	// Leave gives up a place in the line, the call, or the slot: that stays taken until its pass has ended, which is not renewed any more. Who is let in
+	// again meanwhile has that one.
 	Leave(ctx context.Context, r Rules, account uuid.UUID) error
 	// Call calls those who have waited longest into the slots that are free, and forgets who has not asked for too long: at most so many of
-	// each, so that nobody else waits long for it.
+	// each, so that nobody else waits long for it. Where nobody has called for so long as Absent, nobody could come or ask either: who is called has
+	// ShowUp from then on, and who waits Regather.
 	Call(ctx context.Context, r Rules, most int) (Called, error)
 	// Figures counts a room.
 	Figures(ctx context.Context, r Rules) (Figures, error)
@@ -57,6 +60,7 @@ const (
 	RenewWithin = PassLife / 3           // of a pass's end, it is renewed by who uses it
 	ShowUp      = 60 * time.Second       // within which who is called must come
 	Patience    = 2 * time.Minute        // after the moment at which who waits was told to ask again, until the place is lost
+	Absent      = 30 * time.Second       // without a call, the line was away
 	Noted       = time.Minute            // for which the place is kept longer than that, so that not every look has to be noted
 	Regather    = 2*MostPause + Patience // after a loss, within which a place is given back by its ticket: who waits has asked by then
 )
@@ -87,12 +91,12 @@ var SequencesFrom = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // Arrival is who enters.
 type Arrival struct {
 	Account uuid.UUID
-	Lot     int64     // the account's sequence where the room is not open yet
+	Lot     int64     // the account's sequence where the room is not open yet; 0: there is none
 	Pass    time.Time // until when the account holds a pass; zero: it holds none
 	Ticket  Ticket    // that it has from before
 }
 
-// Ticket is a place that was told of. It counts where the line has lost it.
+// Ticket is a place that was told of. It counts where the line has lost it, if the place was kept until then.
 type Ticket struct {
 	Sequence int64
 	Until    time.Time // that the place was kept, unless it was asked for again

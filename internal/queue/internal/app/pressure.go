@@ -124,11 +124,13 @@ type Helm struct {
 	by             float64 // the part of them that was cut
 	since          float64 // beats that went well since then
 	cut            int     // beats since then
+	hitch          bool    // the last beat was slow
 }
 
 const (
 	tooSlow   = 0.01 // of the requests
 	well      = 0.005
+	muchSlow  = 0.1
 	recent    = 0.25 // is how much the last beat counts in a mean
 	leastCut  = 0.02
 	mostCut   = 0.3
@@ -146,7 +148,8 @@ func NewHelm(slots, flights int64) *Helm {
 // Reading is what a room is like, over all instances, since the last beat.
 type Reading struct {
 	Load
-	Taken int64 // slots, by people who are in or called
+	Taken  int64 // slots, by people who are in or called
+	Called int64 // of those, who have not come yet
 }
 
 // Steer sets all for the next beat. Slots are at most ceiling.
@@ -154,6 +157,11 @@ func (h *Helm) Steer(r Reading, ceiling int64) {
 	share := float64(r.Slow) / float64(max(r.Done, 1))
 	h.share += (min(share, 1) - h.share) * recent
 	slow, good := min(share, h.share) > tooSlow, share <= well
+	if h.top == 0 && (h.Flights == LeastFlights || share < muchSlow && !h.hitch) { // the first requests are slow anyway, and one hitch says nothing yet
+		h.hitch, slow = slow, false
+	} else {
+		h.hitch = slow
+	}
 	used := 10*r.Shed > h.Flights || 4*r.Flying >= 3*h.Flights
 	h.cut++
 	switch {
@@ -178,7 +186,8 @@ func (h *Helm) Steer(r Reading, ceiling int64) {
 	case slow || excess > 0 && h.top > 0:
 		h.calls *= 0.85
 	case excess == 0 && good && half && h.top > 0:
-		h.calls = max(h.calls*0.8, h.flights/50)
+		free := h.flights*9/8 - float64(r.Flying+r.Shed+r.Called) // as if all who are called went on and on
+		h.calls = max(h.calls*0.8, free/2, h.flights/50)
 	case excess == 0 && good:
 		h.calls = max(h.calls*5/4, LeastSlots)
 	}

@@ -112,7 +112,7 @@ func (s *steered) run(t *testing.T, seconds int) {
 		}
 		f, err := s.line.Figures(t.Context(), s.rules())
 		require.NoError(t, err)
-		s.helm.Steer(app.Reading{Load: s.gate.Read(steeredTarget), Taken: f.Active + f.Proceed}, s.ceiling)
+		s.helm.Steer(app.Reading{Load: s.gate.Read(steeredTarget), Taken: f.Active + f.Proceed, Called: f.Proceed}, s.ceiling)
 		s.slots.Store(s.helm.Slots)
 		s.flights.Store(s.helm.Flights)
 		s.good = append(s.good, s.second.Swap(0))

@@ -30,7 +30,9 @@ const (
 	// Freshness is how old what is told of a room may be: so long after an admin's change does the last instance follow.
 	Freshness = time.Second
 
-	loadTimeout = time.Second // of one reading of the rooms, whoever waits for it
+	loadTimeout = time.Second            // of one reading of the rooms
+	leftTimeout = 300 * time.Millisecond // of asking what is left behind them
+	loadWait    = 100 * time.Millisecond // for a reading, where there is an older one
 
 	// Rooms is how many there may be.
 	Rooms = 100
@@ -55,12 +57,12 @@ type Service struct {
 	latest atomic.Pointer[reading]
 }
 
-// reading is all rooms at one moment, or that they could not be read: that is remembered too, so that an outage costs
-// one wait per Freshness and not one per request.
+// reading is all rooms at one moment. Where they cannot be read they are as they were: a gate that is open whenever the database is slow is open when
+// it is needed. That they could never be read is remembered too, so that an outage costs one wait per Freshness and not one per request.
 type reading struct {
 	rooms map[string]Room
 	goods map[queue.Goods]string // names of those that stand in front of something and are not off
-	err   error
+	err   error                  // they were never read
 	at    time.Time
 }
 
@@ -121,9 +123,16 @@ func (r *reading) room(name string) (Room, error) {
 func (s *Service) known(ctx context.Context) (*reading, error) {
 	r := s.latest.Load()
 	if age := s.age(r); age < 0 || age >= Freshness {
+		var late <-chan time.Time
+		if r != nil && r.err == nil && !r.at.IsZero() {
+			timer := time.NewTimer(loadWait)
+			defer timer.Stop()
+			late = timer.C
+		}
 		select {
 		case loaded := <-s.loads.DoChan("", s.load):
 			r = loaded.Val.(*reading)
+		case <-late:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -151,8 +160,14 @@ func (s *Service) load() (any, error) {
 	rows, err := s.sql.Rooms(ctx, s.pool)
 	if err != nil {
 		s.log.Warn("the rooms cannot be read", "error.message", err.Error())
-		r.err = fmt.Errorf("read rooms: %w", err)
 		r.at = s.clock() // it may have taken all of Freshness to fail
+		if before != nil && before.err == nil {
+			r.rooms, r.goods = before.rooms, before.goods
+		} else {
+			r.err = fmt.Errorf("read rooms: %w", err)
+		}
+		s.latest.CompareAndSwap(before, r)
+		return r, nil
 	}
 	for _, row := range rows {
 		room := toRoom(row)
@@ -270,7 +285,11 @@ func (s *Service) removal(ctx context.Context, room Room, account uuid.UUID, rem
 
 // forget has the rooms read again.
 func (s *Service) forget() {
-	s.latest.Store(&reading{}) // older than anything, and unlike what a reading under way began from
+	changed := reading{err: errors.New("the rooms were changed, and not read since")} // older than anything, and unlike what a reading under way began from
+	if r := s.latest.Load(); r != nil {
+		changed.rooms, changed.goods, changed.err = r.rooms, r.goods, r.err
+	}
+	s.latest.Store(&changed)
 	s.loads.Forget("")
 }
 

@@ -132,11 +132,11 @@ func (b *broken) Enter(ctx context.Context, r app.Rules, a app.Arrival) (app.Pla
 	return b.Line.Enter(ctx, r, a)
 }
 
-func (b *broken) Look(ctx context.Context, r app.Rules, account uuid.UUID) (app.Place, error) {
+func (b *broken) Look(ctx context.Context, r app.Rules, a app.Arrival) (app.Place, error) {
 	if b.away.Load() {
 		return app.Place{}, errAway
 	}
-	return b.Line.Look(ctx, r, account)
+	return b.Line.Look(ctx, r, a)
 }
 
 func (b *broken) Renew(ctx context.Context, r app.Rules, a app.Arrival) (app.Place, error) {
@@ -210,6 +210,15 @@ func (s site) instance() *app.Service {
 		Pool: s.pool, Outbox: outbox.New("queue", s.clock.Now), Audit: audit.New("queue", s.clock.Now), Clock: s.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Drops: drops{goods: s.goods}, Campaigns: campaigns{goods: s.goods},
 	})
+}
+
+// goOn lets time go by in which people are called.
+func (s site) goOn(long time.Duration) {
+	s.t.Helper()
+	for ; long > 0; long -= app.Absent / 3 {
+		s.clock.Advance(min(long, app.Absent/3))
+		require.NoError(s.t, s.doors.Call(s.t.Context()))
+	}
 }
 
 // etag is that of the room main, as a manager reads it.

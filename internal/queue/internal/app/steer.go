@@ -106,7 +106,7 @@ func (d *Doors) steer(ctx context.Context, room Room, l db.LoadsRow) error {
 		return fmt.Errorf("count room %s: %w", room.Name, err)
 	}
 	helm := d.helm(room, l.Instances)
-	helm.Steer(Reading{Load: Load{Done: l.Done, Slow: l.Slow, Shed: l.Shed, Flying: l.Flying}, Taken: f.Active + f.Proceed}, room.Capacity)
+	helm.Steer(Reading{Load: Load{Done: l.Done, Slow: l.Slow, Shed: l.Shed, Flying: l.Flying}, Taken: f.Active + f.Proceed, Called: f.Proceed}, room.Capacity)
 	each := (helm.Flights + l.Instances - 1) / l.Instances
 	d.steered.WithLabelValues(room.Name, "slots").Set(float64(helm.Slots))
 	d.steered.WithLabelValues(room.Name, "flights").Set(float64(helm.Flights))

@@ -56,7 +56,7 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 			again = h.enter(out)
 			require.Equal(t, place.Sequence, again.Sequence)
 			require.Zero(t, again.Ahead)
-			again, err := h.Look(t.Context(), h.rules, out)
+			again, err := h.Look(t.Context(), h.rules, app.Arrival{Account: out})
 			require.NoError(t, err)
 			require.Equal(t, place.Sequence, again.Sequence)
 		}
@@ -139,6 +139,19 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 		require.Equal(t, app.Proceed, h.look(waits).State)
 	})
 
+	// An account has one slot, however often it comes and goes.
+	t.Run("GivesWhoComesBackTheSlotThatWasLeft", func(t *testing.T) {
+		t.Parallel()
+
+		h, who := at(t, 10), uuid.New()
+		for range 5 {
+			require.Equal(t, app.Active, h.enter(who).State)
+			h.figures(0, 0, 1)
+			require.NoError(t, h.Leave(t.Context(), h.rules, who))
+			h.figures(0, 0, 1)
+		}
+	})
+
 	// virtual-waiting-room-on-aws#154 (T32): who did not come kept the slot.
 	t.Run("FreesTheSlotOfWhoDoesNotCome", func(t *testing.T) {
 		t.Parallel()
@@ -150,10 +163,9 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 		h.rules.Capacity = 1
 		h.call()
 		require.Equal(t, app.Proceed, h.look(called).State)
-		h.pass(app.ShowUp + time.Second)
-		require.Equal(t, app.Called{Called: 1, Missed: 1}, h.call())
+		require.Equal(t, app.Called{Called: 1, Missed: 1}, h.goOn(app.ShowUp+2*time.Second))
 		require.Equal(t, app.Proceed, h.look(next).State)
-		_, err := h.Look(t.Context(), h.rules, called)
+		_, err := h.Look(t.Context(), h.rules, app.Arrival{Account: called})
 		require.ErrorIs(t, err, app.ErrNoPlace)
 		require.Equal(t, app.Waiting, h.enter(called).State, "at the end")
 	})
@@ -165,17 +177,52 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 		h, gone, stays := at(t, 0), uuid.New(), uuid.New()
 		h.enter(gone)
 		h.enter(stays)
+		h.call()
+		forgotten := app.Called{}
 		for range 4 {
-			h.pass(app.Patience / 2)
+			called := h.goOn(app.Patience / 2)
 			h.look(stays)
+			forgotten.Forgotten += called.Forgotten
 		}
-		require.Equal(t, app.Called{Forgotten: 1}, h.call())
+		require.Equal(t, app.Called{Forgotten: 1}, forgotten)
 		require.Zero(t, h.look(stays).Ahead)
-		_, err := h.Look(t.Context(), h.rules, gone)
+		_, err := h.Look(t.Context(), h.rules, app.Arrival{Account: gone})
 		require.ErrorIs(t, err, app.ErrNoPlace)
 		require.NoError(t, h.Leave(t.Context(), h.rules, stays))
 		require.NoError(t, h.Leave(t.Context(), h.rules, stays))
 		h.figures(0, 0, 0)
+	})
+
+	// Where the line is away, nobody can ask or come: all who are called have the time to, and all who wait have their places still.
+	t.Run("WaitsForAllAfterAnAbsence", func(t *testing.T) {
+		t.Parallel()
+
+		h, called, first, second := at(t, 0), uuid.New(), uuid.New(), uuid.New()
+		for _, who := range []uuid.UUID{called, first, second} {
+			h.enter(who)
+		}
+		h.rules.Capacity = 1
+		require.EqualValues(t, 1, h.call().Called)
+		h.pass(time.Hour)
+		soon := h.look(called)
+		require.Equal(t, app.Proceed, soon.State)
+		require.True(t, soon.Until.After(soon.At))
+		h.figures(2, 1, 0)
+		require.Zero(t, h.call())
+		back := h.look(called)
+		require.Equal(t, app.Proceed, back.State)
+		require.InDelta(t, app.ShowUp.Seconds(), back.Until.Sub(back.At).Seconds(), 1)
+		h.pass(time.Hour) // and away again
+		require.Zero(t, h.call())
+		require.Zero(t, h.goOn(app.ShowUp-10*time.Second))
+		require.Equal(t, app.Active, h.enter(called).State)
+
+		h.rules.Capacity = 0
+		h.goOn(app.Regather - app.ShowUp - 20*time.Second)
+		require.Equal(t, app.Waiting, h.look(second).State)
+		require.Equal(t, app.Called{Forgotten: 1}, app.Called{Forgotten: h.goOn(time.Minute).Forgotten}, "who has not asked since then")
+		_, err := h.Look(t.Context(), h.rules, app.Arrival{Account: first})
+		require.ErrorIs(t, err, app.ErrNoPlace)
 	})
 
 	t.Run("ClosedLetsNobodyIn", func(t *testing.T) {
@@ -268,7 +315,7 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 			p := h.enterWith(app.Arrival{Account: who, Lot: lot})
 			require.Equal(t, app.Waiting, p.State)
 			require.Equal(t, lot, p.Sequence)
-			require.Equal(t, lot, h.enterWith(app.Arrival{Account: who, Lot: 3}).Sequence, "again: the same place")
+			require.Equal(t, lot, h.enterWith(app.Arrival{Account: who, Lot: lot}).Sequence, "again: the same place")
 			require.Greater(t, p.Pause, app.MostPause)
 		}
 		require.Zero(t, h.call().Called)
@@ -289,6 +336,28 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 			}
 			require.Equal(t, want, h.look(who).State)
 		}
+	})
+
+	// Who waits already when an opening is set, or another one, is drawn like all who come.
+	t.Run("DrawsWhoWaitsAlready", func(t *testing.T) {
+		t.Parallel()
+
+		h, early, late := at(t, 0), uuid.New(), uuid.New()
+		require.Greater(t, h.enter(early).Sequence, int64(app.FirstSequence))
+		f, err := h.Figures(t.Context(), h.rules)
+		require.NoError(t, err)
+		h.rules.Opens = f.At.Add(time.Hour)
+		require.EqualValues(t, 30, h.enterWith(app.Arrival{Account: late, Lot: 30}).Sequence)
+		for _, lot := range []int64{70, 20} {
+			p, err := h.Look(t.Context(), h.rules, app.Arrival{Account: early, Lot: lot})
+			require.NoError(t, err)
+			require.Equal(t, lot, p.Sequence)
+			require.EqualValues(t, map[int64]int64{70: 1, 20: 0}[lot], p.Ahead)
+		}
+		require.EqualValues(t, 50, h.enterWith(app.Arrival{Account: early, Lot: 50}).Sequence)
+		h.figures(2, 0, 0)
+		h.rules.Opens = f.At
+		require.EqualValues(t, 50, h.enterWith(app.Arrival{Account: early, Lot: 7}).Sequence, "it is open")
 	})
 
 	t.Run("TellsThePace", func(t *testing.T) {
@@ -357,7 +426,7 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 		h, who := at(t, 1), uuid.New()
 		h.enter(who)
 		h.rules.Room = "other"
-		_, err := h.Look(t.Context(), h.rules, who)
+		_, err := h.Look(t.Context(), h.rules, app.Arrival{Account: who})
 		require.ErrorIs(t, err, app.ErrNoPlace)
 		h.thaw()
 		require.Equal(t, app.Active, h.enter(who).State)
@@ -371,6 +440,7 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 			m := &model{
 				of: line, pass: pass, rules: app.Rules{Room: "main", Capacity: rapid.Int64Range(0, 4).Draw(rt, "capacity")},
 				in: map[uuid.UUID]time.Time{}, called: map[uuid.UUID]time.Time{}, waits: map[uuid.UUID]time.Time{}, places: map[uuid.UUID]int64{},
+				left: map[uuid.UUID]time.Time{},
 			}
 			for range 8 {
 				m.accounts = append(m.accounts, uuid.New())
@@ -413,7 +483,7 @@ func (h *hall) thaw() {
 
 func (h *hall) look(account uuid.UUID) app.Place {
 	h.Helper()
-	p, err := h.Look(h.Context(), h.rules, account)
+	p, err := h.Look(h.Context(), h.rules, app.Arrival{Account: account})
 	require.NoError(h, err)
 	return p
 }
@@ -423,6 +493,19 @@ func (h *hall) call() app.Called {
 	called, err := h.Call(h.Context(), h.rules, 100)
 	require.NoError(h, err)
 	return called
+}
+
+// goOn lets time go by in which somebody calls, and sums what came of it.
+func (h *hall) goOn(long time.Duration) (sum app.Called) {
+	h.Helper()
+	for long > 0 {
+		step := min(long, app.Absent/3)
+		h.pass(step)
+		long -= step
+		called := h.call()
+		sum.Called, sum.Forgotten, sum.Missed = sum.Called+called.Called, sum.Forgotten+called.Forgotten, sum.Missed+called.Missed
+	}
+	return sum
 }
 
 func (h *hall) figures(waiting, proceed, active int64) {

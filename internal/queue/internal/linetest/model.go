@@ -29,7 +29,9 @@ type model struct {
 	waits  map[uuid.UUID]time.Time // until when who waits may count on the place
 	called map[uuid.UUID]time.Time // until when
 	in     map[uuid.UUID]time.Time // until when a pass is honoured
-	left   []time.Time             // until when the passes of those are honoured who have left
+	left   map[uuid.UUID]time.Time // until when the passes of those are honoured who have left
+	heard  time.Time               // when somebody called last
+	grace  time.Time               // until when those stay called who were before the last absence
 	within int64                   // that there were at most of slots, taken and free, after the last step
 }
 
@@ -42,7 +44,7 @@ func (m *model) Check(t *rapid.T) {
 	}
 	m.now = f.At
 	honoured := int64(0)
-	for _, until := range slices.AppendSeq(slices.Clone(m.left), maps.Values(m.in)) {
+	for _, until := range slices.AppendSeq(slices.Collect(maps.Values(m.left)), maps.Values(m.in)) {
 		if until.After(m.now) {
 			honoured++
 		}
@@ -74,7 +76,7 @@ func (m *model) told(t *rapid.T, account uuid.UUID, p app.Place, err error) {
 		if at >= 0 {
 			t.Fatal("who waited was let in without a call")
 		}
-		if !m.in[account].Add(app.SlotSlack).After(m.now) && !m.called[account].After(m.now) {
+		if !m.in[account].Add(app.SlotSlack).After(m.now) && !m.stillCalled(account) {
 			for _, other := range m.line {
 				if m.waits[other].After(m.now) {
 					t.Fatal("who came was let in before who waits")
@@ -82,6 +84,7 @@ func (m *model) told(t *rapid.T, account uuid.UUID, p app.Place, err error) {
 			}
 		}
 		m.in[account] = p.Until
+		delete(m.left, account) // for the same slot
 	case app.Proceed:
 		if at >= 0 {
 			t.Fatal("who waited was called, and no call said so")
@@ -107,6 +110,12 @@ func (m *model) told(t *rapid.T, account uuid.UUID, p app.Place, err error) {
 	}
 }
 
+// stillCalled says whether an account may come in by a call: the time of those who are called goes by only while somebody calls.
+func (m *model) stillCalled(account uuid.UUID) bool {
+	until, ok := m.called[account]
+	return ok && (until.After(m.heard) || m.heard.Before(m.grace))
+}
+
 func (m *model) leaves(account uuid.UUID) {
 	m.line = slices.DeleteFunc(m.line, func(a uuid.UUID) bool { return a == account })
 	delete(m.waits, account)
@@ -125,7 +134,7 @@ func (m *model) Enters(t *rapid.T) {
 
 func (m *model) Looks(t *rapid.T) {
 	account := m.account(t)
-	p, err := m.of.Look(t.Context(), m.rules, account)
+	p, err := m.of.Look(t.Context(), m.rules, app.Arrival{Account: account})
 	m.told(t, account, p, err)
 }
 
@@ -149,7 +158,7 @@ func (m *model) Leaves(t *rapid.T) {
 	m.leaves(account)
 	delete(m.called, account)
 	if until, ok := m.in[account]; ok {
-		m.left = append(m.left, until)
+		m.left[account] = until
 		delete(m.in, account)
 	}
 }
@@ -161,9 +170,18 @@ func (m *model) Calls(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f, err := m.of.Figures(t.Context(), m.rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.DeleteFunc(m.called, func(account uuid.UUID, _ time.Time) bool { return !m.stillCalled(account) })
+	if f.At.Sub(m.heard) > app.Absent-time.Second {
+		m.grace = f.At.Add(app.ShowUp)
+	}
+	m.heard = f.At
 	var states []app.State
 	for _, account := range slices.Clone(m.line) {
-		p, err := m.of.Look(t.Context(), m.rules, account)
+		p, err := m.of.Look(t.Context(), m.rules, app.Arrival{Account: account})
 		if err == nil && p.State == app.Proceed {
 			called.Called--
 			if slices.Contains(states, app.Waiting) {

@@ -72,7 +72,7 @@ func (d *day) person(t *testing.T, absent float64) {
 	begun := 0
 	var wait func()
 	wait = func() {
-		p, err := d.line.Look(t.Context(), d.rules, who)
+		p, err := d.line.Look(t.Context(), d.rules, app.Arrival{Account: who})
 		if err != nil {
 			return
 		}

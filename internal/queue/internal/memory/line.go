@@ -40,6 +40,10 @@ type room struct {
 	seen    map[uuid.UUID]time.Time // until when each is waited for
 	proceed map[uuid.UUID]time.Time // until when each is called
 	active  map[uuid.UUID]time.Time // until when each has a slot
+	left    map[uuid.UUID]time.Time // until when each had one, who has left it
+	alive   time.Time               // when somebody called last
+	away    time.Time               // when that was before the last absence
+	back    time.Time               // and when that ended
 	last    int64                   // of the sequences
 	pace    float64                 // how many were called in a second, lately
 	paced   bool                    // the pace is known
@@ -64,6 +68,7 @@ func (l *Line) at(name string) (*room, time.Time) {
 	if r == nil {
 		r = &room{
 			waits: map[uuid.UUID]waiter{}, seen: map[uuid.UUID]time.Time{}, proceed: map[uuid.UUID]time.Time{}, active: map[uuid.UUID]time.Time{},
+			left: map[uuid.UUID]time.Time{},
 		}
 		l.rooms[name] = r
 	}
@@ -93,40 +98,41 @@ func (l *Line) Enter(_ context.Context, rules app.Rules, a app.Arrival) (app.Pla
 	if a.Pass.After(now) && now.Before(l.frozen(rules)) {
 		return r.inside(a.Account, a.Pass, now), nil
 	}
-	if _, called := lasts(r.proceed, a.Account, now); called || in && !r.crowded(rules, a.Account, now) {
+	if _, called := r.called(a.Account, now); called || in && !r.crowded(rules, a.Account, now) {
 		return r.inside(a.Account, now.Add(app.PassLife), now), nil
 	}
+	r.draw(rules, a, now)
 	if _, ok := r.waits[a.Account]; !ok {
 		if !l.shut(rules, now) && len(r.waiting) == 0 && r.taken(now) < rules.Capacity {
 			return r.inside(a.Account, now.Add(app.PassLife), now), nil
 		}
 		w := waiter{account: a.Account}
 		switch {
-		case a.Ticket.Sequence != 0 && a.Ticket.Until.After(l.lost) && now.Before(l.lost.Add(app.Regather)):
-			w.sequence = a.Ticket.Sequence
 		case now.Before(rules.Opens) && a.Lot != 0:
 			w.sequence = a.Lot
+		case a.Ticket.Sequence != 0 && a.Ticket.Until.After(l.lost) && now.Before(l.lost.Add(app.Regather)):
+			w.sequence = a.Ticket.Sequence
 		default:
 			r.last = max(r.last+1, now.Sub(app.SequencesFrom).Milliseconds()*app.SequencesPerMillisecond)
 			w.sequence = app.FirstSequence + r.last
 		}
-		i, _ := slices.BinarySearchFunc(r.waiting, w, waiter.compare)
-		r.waiting, r.waits[a.Account] = slices.Insert(r.waiting, i, w), w
+		r.add(w)
 	}
 	return r.stand(a.Account, rules, now), nil
 }
 
 // Look implements [app.Line].
-func (l *Line) Look(_ context.Context, rules app.Rules, account uuid.UUID) (app.Place, error) {
+func (l *Line) Look(_ context.Context, rules app.Rules, a app.Arrival) (app.Place, error) {
 	r, now := l.at(rules.Room)
 	defer l.mu.Unlock()
-	if _, ok := r.waits[account]; ok {
-		return r.stand(account, rules, now), nil
+	r.draw(rules, a, now)
+	if _, ok := r.waits[a.Account]; ok {
+		return r.stand(a.Account, rules, now), nil
 	}
-	if ends, ok := lasts(r.active, account, now); ok {
+	if ends, ok := lasts(r.active, a.Account, now); ok {
 		return app.Place{State: app.Active, Until: ends.Add(-app.SlotSlack), At: now}, nil
 	}
-	if ends, ok := lasts(r.proceed, account, now); ok {
+	if ends, ok := r.called(a.Account, now); ok {
 		return app.Place{State: app.Proceed, Until: ends, At: now}, nil
 	}
 	return app.Place{}, app.ErrNoPlace
@@ -151,7 +157,7 @@ func (r *room) crowded(rules app.Rules, account uuid.UUID, now time.Time) bool {
 		return false
 	}
 	stays := now.Add(app.RenewWithin + app.SlotSlack)
-	staying := count(r.active, stays) + count(r.proceed, now)
+	staying := count(r.active, stays) + count(r.left, stays) + count(r.proceed, r.uncalled())
 	if _, ok := lasts(r.active, account, stays); ok {
 		staying--
 	}
@@ -166,7 +172,7 @@ func (l *Line) Leave(_ context.Context, rules app.Rules, account uuid.UUID) erro
 	delete(r.proceed, account)
 	if ends, ok := lasts(r.active, account, now); ok { // the slot is nobody's any more, and taken as long as the pass is good
 		delete(r.active, account)
-		r.active[uuid.New()] = ends
+		r.left[account] = ends
 	}
 	return nil
 }
@@ -175,16 +181,26 @@ func (l *Line) Leave(_ context.Context, rules app.Rules, account uuid.UUID) erro
 func (l *Line) Call(_ context.Context, rules app.Rules, most int) (called app.Called, err error) {
 	r, now := l.at(rules.Room)
 	defer l.mu.Unlock()
-	for _, account := range over(r.active, now, most) {
-		delete(r.active, account)
+	if len(r.waiting)+len(r.proceed) > 0 {
+		if now.Sub(r.alive) > app.Absent {
+			r.away, r.back = r.uncalled(), now
+		}
+		r.alive = now
 	}
-	for _, account := range over(r.proceed, now, most) {
+	for _, ended := range []map[uuid.UUID]time.Time{r.active, r.left} {
+		for _, account := range over(ended, now, most) {
+			delete(ended, account)
+		}
+	}
+	for _, account := range over(r.proceed, r.uncalled(), most) {
 		delete(r.proceed, account)
 		called.Missed++
 	}
-	for _, account := range over(r.seen, now, most) {
-		r.forget(account)
-		called.Forgotten++
+	if !now.Before(later(r.back, l.lost).Add(app.Regather)) {
+		for _, account := range over(r.seen, now, most) {
+			r.forget(account)
+			called.Forgotten++
+		}
 	}
 	shut := l.shut(rules, now)
 	if !shut {
@@ -226,17 +242,53 @@ func (r *room) count(called, capacity int64, now time.Time) {
 func (l *Line) Figures(_ context.Context, rules app.Rules) (app.Figures, error) {
 	r, now := l.at(rules.Room)
 	defer l.mu.Unlock()
-	f := app.Figures{Waiting: int64(len(r.waiting)), Proceed: count(r.proceed, now), Active: count(r.active, now), Pace: r.pace, At: now}
+	f := app.Figures{Waiting: int64(len(r.waiting)), Proceed: count(r.proceed, r.uncalled()), Active: count(r.active, now) + count(r.left, now), Pace: r.pace, At: now}
 	if until := l.frozen(rules); until.After(now) {
 		f.Frozen = until
 	}
 	return f, nil
 }
 
-// inside gives an account a slot until then.
+// uncalled is the time of who is called: it goes by only while somebody calls, as that is when one who is called can come.
+func (r *room) uncalled() time.Time {
+	if r.alive.Before(r.back.Add(app.ShowUp)) {
+		return r.away
+	}
+	return r.alive
+}
+
+// called returns until when an account is called, if it is.
+func (r *room) called(account uuid.UUID, now time.Time) (until time.Time, ok bool) {
+	until, ok = lasts(r.proceed, account, r.uncalled())
+	switch {
+	case now.Sub(r.alive) > app.Absent:
+		until = now.Add(app.ShowUp)
+	case r.alive.Before(r.back.Add(app.ShowUp)):
+		until = later(until, r.back.Add(app.ShowUp))
+	}
+	return until, ok
+}
+
+// draw gives who waits for the opening the place of the lot, whatever it was before.
+func (r *room) draw(rules app.Rules, a app.Arrival, now time.Time) {
+	if w, ok := r.waits[a.Account]; ok && now.Before(rules.Opens) && a.Lot != 0 && w.sequence != a.Lot {
+		seen := r.seen[a.Account]
+		r.forget(a.Account)
+		r.add(waiter{sequence: a.Lot, account: a.Account})
+		r.seen[a.Account] = seen
+	}
+}
+
+func (r *room) add(w waiter) {
+	i, _ := slices.BinarySearchFunc(r.waiting, w, waiter.compare)
+	r.waiting, r.waits[w.account] = slices.Insert(r.waiting, i, w), w
+}
+
+// inside gives an account a slot until then, or the one that it has left for longer.
 func (r *room) inside(account uuid.UUID, ends, now time.Time) app.Place {
 	r.forget(account)
 	delete(r.proceed, account)
+	delete(r.left, account)
 	r.active[account] = ends.Add(app.SlotSlack)
 	return app.Place{State: app.Active, Until: ends, At: now}
 }
@@ -267,7 +319,16 @@ func (r *room) forget(account uuid.UUID) {
 	delete(r.seen, account)
 }
 
-func (r *room) taken(now time.Time) int64 { return count(r.active, now) + count(r.proceed, now) }
+func (r *room) taken(now time.Time) int64 {
+	return count(r.active, now) + count(r.left, now) + count(r.proceed, r.uncalled())
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
 
 func lasts(set map[uuid.UUID]time.Time, account uuid.UUID, now time.Time) (ends time.Time, ok bool) {
 	ends = set[account]

@@ -4,10 +4,12 @@ package redis
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,14 +22,18 @@ import (
 var common string
 
 // source is the text of a step: what is common to all, and what it does.
-func source(does string) string {
+func source(does string) string { return filled(common + does) }
+
+// filled is a text with the numbers that its words stand for.
+func filled(text string) string {
 	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 	return strings.NewReplacer(
 		"PASS", milliseconds(app.PassLife), "SLACK", milliseconds(app.SlotSlack), "RENEW", milliseconds(app.RenewWithin), "SHOWUP", milliseconds(app.ShowUp), "PATIENCE", milliseconds(app.Patience),
+		"ABSENT", milliseconds(app.Absent),
 		"LEAST", milliseconds(app.LeastPause), "MOST", milliseconds(app.MostPause), "PER", milliseconds(app.PausePerPlace),
 		"REGATHER", milliseconds(app.Regather), "STEADY", milliseconds(app.Steady), "NOTED", milliseconds(app.Noted),
 		"FIRST", strconv.FormatInt(app.FirstSequence, 10), "RATE", strconv.Itoa(app.SequencesPerMillisecond), "FROM", strconv.FormatInt(app.SequencesFrom.UnixMilli(), 10),
-	).Replace(common + does)
+	).Replace(text)
 }
 
 // step is something that a line does at once.
@@ -52,13 +58,13 @@ if ends and not crowded() then return inside(now + PASS) end
 local by, pause = called()
 if by and now < frozen then return {'proceed', '0', 0, by, pause, '0', now} end
 if by then return inside(now + PASS) end
-local at = redis.call('ZSCORE', waiting, account)
+local at = place(ARGV[9])
 if not at then
   if not shut() and redis.call('ZCARD', waiting) == 0 and taken() < capacity then return inside(now + PASS) end
-  if ARGV[10] ~= '0' and tonumber(ARGV[11]) > lost and now < lost + REGATHER then
-    at = tonumber(ARGV[10])
-  elseif now < opens and ARGV[9] ~= '0' then
+  if now < opens and ARGV[9] ~= '0' then
     at = tonumber(ARGV[9])
+  elseif ARGV[10] ~= '0' and tonumber(ARGV[11]) > tonumber(known[5]) and now < lost + REGATHER then
+    at = tonumber(ARGV[10])
   else
     at = sequence()
   end
@@ -67,8 +73,9 @@ if not at then
 end
 return stand(at)`),
 
+	// ARGV[8]: the lot, or 0.
 	look: source(`
-local at = redis.call('ZSCORE', waiting, account)
+local at = place(ARGV[8])
 if at then return stand(at) end
 local ends = lasts()
 if ends then return {'active', '0', 0, ends - SLACK, 0, '0', now} end
@@ -90,16 +97,27 @@ redis.call('ZREM', proceed, account)
 local ends = lasts()
 if ends then
   redis.call('ZREM', active, account)
-  redis.call('ZADD', active, ends, 'left:' .. account .. ':' .. now)
+  redis.call('ZADD', active, ends, 'left:' .. account)
 end
 return 1`),
 
-	// ARGV[8]: how many at most. The pace is a mean of the last while, in which what is older counts for less.
+	// ARGV[8]: how many at most. After an absence, in which nobody was called or could ask, everyone has the time to ask again. The pace is a mean of the last while, in which what is older counts for less.
 	call: source(`
 local most = tonumber(ARGV[8])
+if now >= alive + 1000 and redis.call('ZCARD', waiting) + redis.call('ZCARD', proceed) > 0 then
+  if now > alive + ABSENT then
+    away, back = uncalled, now
+    redis.call('HSET', room, 'away', away, 'back', back)
+  end
+  alive = now
+  redis.call('HSET', room, 'alive', alive)
+  uncalled = alive
+  if alive < back + SHOWUP then uncalled = away end
+end
 forget(active, now, most)
 local missed = forget(proceed, uncalled, most)
-local gone = forget(seen, now, most)
+local gone = {}
+if now >= math.max(back, lost) + REGATHER then gone = forget(seen, now, most) end
 if #gone > 0 then redis.call('ZREM', waiting, unpack(gone)) end
 local called = 0
 local free = 0
@@ -146,12 +164,22 @@ return {redis.call('ZCARD', waiting), redis.call('ZCOUNT', proceed, '(' .. uncal
 // unbounded lets a step be taken where Redis has no memory left, as it needs hardly any. Who is new is turned away then, and nobody else.
 const unbounded = "#!lua flags=allow-oom\n"
 
-// begun notes that what is known may not be all.
-var begun = redis.NewScript(unbounded + `
+// begun notes that what is known may not be all, and returns when that was: later than ARGV[2], the loss that is known of. ARGV[3] is how long ago the
+// line answered last, as far as that is known, or 0: tickets count of places that were kept then.
+var begun = redis.NewScript(unbounded + filled(`
 local time = redis.call('TIME')
-redis.call('HSET', KEYS[1], 'lost', time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[1]))
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[1])
+local known = redis.call('HMGET', KEYS[1], 'lost', 'alive', 'away', 'back')
+local lost = math.max(now, tonumber(known[1] or 0) + 1, tonumber(ARGV[2]) + 1)
+local alive, away = tonumber(known[2] or 0), tonumber(known[3] or 0)
+if alive >= tonumber(known[4] or 0) + SHOWUP then away = alive end
+local counts = alive
+if tonumber(ARGV[3]) > 0 then counts = math.max(counts, now - tonumber(ARGV[3])) end
+if counts == 0 then counts = lost end
+if away == 0 then away = lost end
+redis.call('HSET', KEYS[1], 'lost', lost, 'alive', lost, 'away', away, 'back', lost + PASS + SLACK, 'counts', counts)
 redis.call('HDEL', KEYS[1], 'pace', 'since', 'calls')
-return 1`)
+return lost`))
 
 // MostCalled bounds what one Call may ask for: Lua's unpack takes no more than some thousand values, two for each.
 const MostCalled = 1000
@@ -159,12 +187,14 @@ const MostCalled = 1000
 // Line is an app.Line. The keys of a room are {room:<name>}:waiting, :seen, :proceed, :active and :room.
 //
 // A server that began anew, or took the place of another, may have lost something, and does not say so by itself. What tells it is that it has
-// no scripts: it has kept them in memory alone since Redis 7. So each room has scripts of its own, which are loaded after the loss was noted.
+// no scripts: it has kept them in memory alone since Redis 7. So each room has scripts of its own, which are loaded after the loss was noted, and
+// only know a line that has lost nothing since: when it did stands in their text and in the room.
 type Line struct {
 	client redis.UniversalClient
 	prefix string
 	ahead  func() time.Duration
-	rooms  sync.Map // of name to *scripts
+	mu     sync.Mutex
+	rooms  map[string]*room
 }
 
 var _ app.Line = (*Line)(nil)
@@ -174,56 +204,118 @@ func NewLine(client redis.UniversalClient, prefix string, ahead func() time.Dura
 	if ahead == nil {
 		ahead = func() time.Duration { return 0 }
 	}
-	return &Line{client: client, prefix: prefix, ahead: ahead}
+	return &Line{client: client, prefix: prefix, ahead: ahead, rooms: map[string]*room{}}
 }
 
-// scripts are the steps of one room.
+// room is what this instance knows of one.
+type room struct {
+	key      string
+	keys     []string
+	scripts  atomic.Pointer[scripts] // nil: none are known yet
+	answered atomic.Int64            // when it last did, by a clock of this process; 0: never
+	looking  chan struct{}           // held by who looks for others
+}
+
+// scripts are the steps of a line that has lost nothing since then.
 type scripts struct {
-	keys  []string
+	lost  int64 // by Redis's clock, in milliseconds
 	steps []*redis.Script
 }
 
-func (l *Line) scripts(room string) *scripts {
-	if known, ok := l.rooms.Load(room); ok {
-		return known.(*scripts)
+func (l *Line) room(name string) *room {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.rooms[name]
+	if r == nil {
+		key := l.prefix + "{room:" + name + "}:"
+		r = &room{key: key, keys: []string{key + "waiting", key + "seen", key + "proceed", key + "active", key + "room"}, looking: make(chan struct{}, 1)}
+		l.rooms[name] = r
 	}
-	key := l.prefix + "{room:" + room + "}:"
-	s := &scripts{keys: []string{key + "waiting", key + "seen", key + "proceed", key + "active", key + "room"}}
+	return r
+}
+
+// since returns the scripts of a line that has lost nothing since then.
+func (r *room) since(lost int64) *scripts {
+	s := &scripts{lost: lost}
 	for does, text := range sources {
-		text = "-- " + strconv.Quote(key) + "\n" + text
+		text = "-- " + strconv.Quote(r.key) + "\n" + strings.ReplaceAll(text, "EPOCH", strconv.FormatInt(lost, 10))
 		if step(does) != enter {
 			text = unbounded + text
 		}
 		s.steps = append(s.steps, redis.NewScript(text))
 	}
-	known, _ := l.rooms.LoadOrStore(room, s)
-	return known.(*scripts)
+	return s
 }
 
-func (l *Line) run(ctx context.Context, does step, r app.Rules, account uuid.UUID, more ...any) *redis.Cmd {
-	s := l.scripts(r.Room)
-	args := append([]any{l.ahead().Milliseconds(), account.String(), r.Capacity, flag(r.Closed), instant(r.Opens), instant(r.Since), flag(r.Shed)}, more...)
-	told := s.steps[does].EvalSha(ctx, l.client, s.keys, args...)
-	if !redis.HasErrorPrefix(told.Err(), "NOSCRIPT") {
-		return told
+// began is when this process did, for [room.answered].
+var began = time.Now()
+
+// attempts bounds how often a step is tried: scripts are adopted, not there, loaded, and another instance's in the meantime.
+const attempts = 6
+
+func (l *Line) run(ctx context.Context, does step, rules app.Rules, account uuid.UUID, more ...any) *redis.Cmd {
+	r := l.room(rules.Room)
+	args := append([]any{l.ahead().Milliseconds(), account.String(), rules.Capacity, flag(rules.Closed), instant(rules.Opens), instant(rules.Since), flag(rules.Shed)}, more...)
+	var told *redis.Cmd
+	for range attempts {
+		s := r.scripts.Load()
+		if s != nil {
+			told = s.steps[does].EvalSha(ctx, l.client, r.keys, args...)
+			if !redis.HasErrorPrefix(told.Err(), "NOSCRIPT") {
+				if told.Err() == nil {
+					r.answered.Store(int64(time.Since(began)))
+				}
+				return told
+			}
+		}
+		if err := l.begin(ctx, r, s); err != nil {
+			told = redis.NewCmd(ctx)
+			told.SetErr(err)
+			return told
+		}
 	}
-	if err := l.begin(ctx, s); err != nil {
-		told.SetErr(err)
-		return told
-	}
-	return s.steps[does].EvalSha(ctx, l.client, s.keys, args...)
+	return told
 }
 
-// begin notes the loss, and only then loads what finds it noted. Whoever else does it meanwhile notes it again.
-func (l *Line) begin(ctx context.Context, s *scripts) error {
-	if err := begun.Eval(ctx, l.client, s.keys[4:], l.ahead().Milliseconds()).Err(); err != nil {
+// begin finds other scripts than those that the server does not know. If another instance has noted a later loss, they are its. Else there was one
+// since: it is noted, and only then is loaded what finds it noted.
+func (l *Line) begin(ctx context.Context, r *room, unknown *scripts) error {
+	select {
+	case r.looking <- struct{}{}:
+		defer func() { <-r.looking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if r.scripts.Load() != unknown {
+		return nil // somebody else has just done it
+	}
+	var had int64
+	if unknown != nil {
+		had = unknown.lost
+	}
+	noted, err := l.client.HGet(ctx, r.keys[4], "lost").Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("ask when the line began anew: %w", err)
+	}
+	if noted > had {
+		r.scripts.Store(r.since(noted))
+		return nil
+	}
+	var ago int64
+	if answered := r.answered.Load(); answered != 0 {
+		ago = max(int64(time.Since(began))-answered, int64(time.Millisecond))
+	}
+	lost, err := begun.Eval(ctx, l.client, r.keys[4:], l.ahead().Milliseconds(), had, time.Duration(ago).Milliseconds()).Int64()
+	if err != nil {
 		return fmt.Errorf("note that the line began anew: %w", err)
 	}
+	s := r.since(lost)
 	for _, step := range s.steps {
 		if err := step.Load(ctx, l.client).Err(); err != nil {
 			return fmt.Errorf("load a script: %w", err)
 		}
 	}
+	r.scripts.Store(s)
 	return nil
 }
 
@@ -281,8 +373,8 @@ func (l *Line) Enter(ctx context.Context, r app.Rules, a app.Arrival) (app.Place
 }
 
 // Look implements [app.Line].
-func (l *Line) Look(ctx context.Context, r app.Rules, account uuid.UUID) (app.Place, error) {
-	return place(l.run(ctx, look, r, account))
+func (l *Line) Look(ctx context.Context, r app.Rules, a app.Arrival) (app.Place, error) {
+	return place(l.run(ctx, look, r, a.Account, a.Lot))
 }
 
 // Renew implements [app.Line].

@@ -6,13 +6,20 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[1])
 local account, capacity, opens = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[5])
 
+-- What is known here is what these scripts began with, or they are not of this line any more: it was lost since, and that is to be noted first.
+local known = redis.call('HMGET', room, 'lost', 'alive', 'away', 'back', 'counts')
+if known[1] ~= 'EPOCH' then return redis.error_reply('NOSCRIPT the line is another one') end
+
 -- lost is when what was known before was lost, and frozen until when nobody is let in or called, because passes may be good that are not known here.
--- Who was called then stays so until it has had its time after that.
-local lost = tonumber(redis.call('HGET', room, 'lost') or 0)
+local lost = tonumber(known[1])
 local frozen = lost + PASS + SLACK
 if tonumber(ARGV[6]) >= lost + SLACK then frozen = 0 end
-local uncalled = now
-if now < frozen + SHOWUP then uncalled = lost end
+
+-- The time of who is called goes by only while somebody calls, as that is when one who is called can come. alive is when that was last; who was
+-- called then stays so after an absence, which began at away, until there was time to come since it ended: back.
+local alive, away, back = tonumber(known[2] or 0), tonumber(known[3] or 0), tonumber(known[4] or 0)
+local uncalled = alive
+if alive < back + SHOWUP then uncalled = away end
 
 local function shut()
   return ARGV[4] == '1' or now < opens or now < frozen
@@ -45,15 +52,17 @@ end
 local function called()
   local score = tonumber(redis.call('ZSCORE', proceed, account) or 0)
   if score <= uncalled then return nil end
-  if uncalled < now then score = frozen + SHOWUP end
+  if alive < back + SHOWUP then score = math.max(score, back + SHOWUP) end
+  if now > alive + ABSENT then score = now + SHOWUP end
   return score, math.min(math.max(frozen - now, 0), MOST)
 end
 
--- inside gives the account a slot until then.
+-- inside gives the account a slot until then, or the one that it has left for longer.
 local function inside(ends)
   redis.call('ZREM', proceed, account)
   redis.call('ZREM', waiting, account)
   redis.call('ZREM', seen, account)
+  redis.call('ZREM', active, 'left:' .. account)
   redis.call('ZADD', active, ends + SLACK, account)
   return {'active', '0', 0, ends, 0, '0', now}
 end
@@ -63,6 +72,16 @@ local function sequence()
   local next = math.max(tonumber(redis.call('HGET', room, 'last') or 0) + 1, (now - FROM) * RATE)
   redis.call('HSET', room, 'last', next)
   return FIRST + next
+end
+
+-- place returns the sequence of who waits, or nil. Before the opening it is the lot, whatever it was before.
+local function place(lot)
+  local at = redis.call('ZSCORE', waiting, account)
+  if at and now < opens and lot ~= '0' and tonumber(at) ~= tonumber(lot) then
+    redis.call('ZADD', waiting, lot, account)
+    at = lot
+  end
+  return at
 end
 
 -- stand returns the place of who waits with that sequence, and waits for it until it should have asked again, and longer. That is noted only

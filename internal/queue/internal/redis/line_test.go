@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/platform/stacktest"
@@ -95,7 +96,7 @@ func TestTheServerBeginsAnew(t *testing.T) {
 				called, err := line.Call(t.Context(), r, 10)
 				require.NoError(t, err)
 				require.EqualValues(t, 1, called.Called)
-				p, err := line.Look(t.Context(), r, waits)
+				p, err := line.Look(t.Context(), r, app.Arrival{Account: waits})
 				require.NoError(t, err)
 				require.Equal(t, app.Proceed, p.State)
 			}
@@ -164,7 +165,7 @@ func TestAFullServer(t *testing.T) {
 	_, err = line.Renew(t.Context(), rules, in)
 	require.NoError(t, err)
 	ahead.Add(int64(app.Noted + time.Second))
-	again, err := line.Look(t.Context(), rules, waits.Account)
+	again, err := line.Look(t.Context(), rules, waits)
 	require.NoError(t, err)
 	require.Equal(t, app.Waiting, again.State)
 	require.Greater(t, again.Until.Sub(again.At), app.Patience+app.Noted, "it is noted that it asked")
@@ -183,4 +184,94 @@ func TestAFullServer(t *testing.T) {
 	f, err := line.Figures(t.Context(), rules)
 	require.NoError(t, err)
 	require.EqualValues(t, []int64{1, 0, 1}, []int64{f.Waiting, f.Proceed, f.Active})
+}
+
+// What a server says that forgets everything and goes on, or that takes over again what it had before another did, is not believed.
+func TestTheLineIsAnotherOne(t *testing.T) {
+	t.Parallel()
+
+	for what, happens := range map[string]func(t *testing.T, client goredis.UniversalClient, room string, before map[string]string){
+		"Flushed": func(t *testing.T, client goredis.UniversalClient, _ string, _ map[string]string) {
+			require.NoError(t, client.FlushAll(t.Context()).Err())
+		},
+		"AsItWasBeforeAnotherTookOver": func(t *testing.T, client goredis.UniversalClient, room string, before map[string]string) {
+			require.NoError(t, client.Del(t.Context(), room).Err())
+			require.NoError(t, client.HSet(t.Context(), room, before).Err())
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+
+			server := stacktest.OwnRedis(t)
+			client := stacktest.RedisClient(t, server.URL)
+			var ahead atomic.Int64
+			open := func() app.Line {
+				return redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+			}
+			line, other, r := open(), open(), app.Rules{Room: "main", Capacity: 1}
+			const room = "test:{room:main}:room"
+			_, err := line.Figures(t.Context(), r)
+			require.NoError(t, err)
+			before, err := client.HGetAll(t.Context(), room).Result()
+			require.NoError(t, err)
+			require.NoError(t, client.ScriptFlush(t.Context()).Err()) // another server, and its scripts
+			_, err = other.Figures(t.Context(), r)
+			require.NoError(t, err)
+			_, err = line.Figures(t.Context(), r)
+			require.NoError(t, err)
+			ahead.Add(int64(app.PassLife + app.SlotSlack + time.Second))
+			in, err := line.Enter(t.Context(), r, app.Arrival{Account: uuid.New()})
+			require.NoError(t, err)
+			require.Equal(t, app.Active, in.State)
+
+			happens(t, client, room, before)
+			for _, of := range []app.Line{other, line, open()} {
+				p, err := of.Enter(t.Context(), r, app.Arrival{Account: uuid.New()})
+				require.NoError(t, err)
+				require.Equal(t, app.Waiting, p.State, "a pass may be good that is not known any more")
+			}
+			ahead.Add(int64(app.PassLife + app.SlotSlack + time.Second))
+			called, err := line.Call(t.Context(), r, 10)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, called.Called)
+		})
+	}
+}
+
+// Who waits has the place back by the ticket, however long the server was away with all that it knew.
+func TestTheServerIsAwayForLong(t *testing.T) {
+	t.Parallel()
+
+	server := stacktest.OwnRedis(t)
+	client := stacktest.RedisClient(t, server.URL)
+	var ahead atomic.Int64
+	line, r := redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) }), app.Rules{Room: "main"}
+	first, second := uuid.New(), uuid.New()
+	tickets := map[uuid.UUID]app.Ticket{}
+	for _, who := range []uuid.UUID{first, second} {
+		p, err := line.Enter(t.Context(), r, app.Arrival{Account: who})
+		require.NoError(t, err)
+		tickets[who] = app.Ticket{Sequence: p.Sequence, Until: p.Until}
+	}
+	_, err := line.Call(t.Context(), r, 1)
+	require.NoError(t, err)
+	stale := app.Ticket{Sequence: app.FirstSequence + 1, Until: tickets[first].Until.Add(-time.Hour)}
+
+	server.Kill()
+	server.Forget()
+	server.Start()
+	redis.Away(line, time.Hour)
+	ahead.Add(int64(time.Hour))
+	_, err = line.Call(t.Context(), r, 1)
+	require.NoError(t, err)
+	ahead.Add(int64(time.Minute))
+	late, err := line.Enter(t.Context(), r, app.Arrival{Account: uuid.New(), Ticket: stale})
+	require.NoError(t, err)
+	for ahead, who := range []uuid.UUID{first, second} {
+		p, err := line.Enter(t.Context(), r, app.Arrival{Account: who, Ticket: tickets[who]})
+		require.NoError(t, err)
+		require.Equal(t, tickets[who].Sequence, p.Sequence)
+		require.EqualValues(t, ahead, p.Ahead)
+	}
+	require.Greater(t, late.Sequence, tickets[second].Sequence, "an old ticket is no way to the front")
 }
