@@ -111,6 +111,30 @@ func TestRoomThatIsOn(t *testing.T) {
 		require.Equal(t, 204, s.order("first", pass).Status, "a pass is good without the line, though it is not renewed")
 	})
 
+	// Who is called when the line forgets everything comes first of those who come back.
+	t.Run("WhoIsCalledHasThePlaceBack", func(t *testing.T) {
+		t.Parallel()
+
+		s := serve(t)
+		s.set(`{"mode":"on","capacity":1}`)
+		held := map[string]string{}
+		for _, who := range more {
+			held[who] = s.Do(who, "POST", tickets, "").Is(200).Text("ticket")
+		}
+		s.goOn(app.PassLife + app.SlotSlack)
+		called := s.Do("second", "GET", tickets+"/"+held["second"], "").Is(200)
+		require.Equal(t, "proceed", called.Text("state"))
+		s.line.Line = memory.NewLine(s.clock.Now)
+		for who, ticket := range map[string]string{"third": held["third"], "second": called.Text("ticket")} {
+			s.Do("shopper", "POST", tickets, "").Is(200)
+			s.Do(who, "POST", tickets, `{"ticket":"`+ticket+`"}`).Is(200)
+		}
+		s.goOn(app.PassLife + app.SlotSlack)
+		require.Equal(t, "active", s.Do("second", "POST", tickets, "").Is(200).Text("state"))
+		require.EqualValues(t, "1", s.Do("third", "POST", tickets, "").Is(200).Body["position"].(json.Number).String())
+		require.EqualValues(t, "2", s.Do("shopper", "POST", tickets, "").Is(200).Body["position"].(json.Number).String())
+	})
+
 	// A line that is away opens no room in which nobody may be.
 	t.Run("TheLineIsAwayOfARoomThatIsShut", func(t *testing.T) {
 		t.Parallel()

@@ -195,7 +195,7 @@ func TestTheLineIsAnotherOne(t *testing.T) {
 			require.NoError(t, client.FlushAll(t.Context()).Err())
 		},
 		"AsItWasBeforeAnotherTookOver": func(t *testing.T, client goredis.UniversalClient, room string, before map[string]string) {
-			require.NoError(t, client.Del(t.Context(), room).Err())
+			require.NoError(t, client.Del(t.Context(), room, "test:{room:main}:active").Err())
 			require.NoError(t, client.HSet(t.Context(), room, before).Err())
 		},
 	} {
@@ -214,7 +214,7 @@ func TestTheLineIsAnotherOne(t *testing.T) {
 			require.NoError(t, err)
 			before, err := client.HGetAll(t.Context(), room).Result()
 			require.NoError(t, err)
-			require.NoError(t, client.ScriptFlush(t.Context()).Err()) // another server, and its scripts
+			require.NoError(t, client.HDel(t.Context(), room, "lost").Err()) // another server
 			_, err = other.Figures(t.Context(), r)
 			require.NoError(t, err)
 			_, err = line.Figures(t.Context(), r)
