@@ -11,5 +11,5 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 
 	contracttest.Check[queue.Service](t)
-	contracttest.CheckEvents(t, "queue", queue.RoomChanged{})
+	contracttest.CheckEvents(t, "queue", queue.RoomChanged{}, queue.RoomRemoved{})
 }

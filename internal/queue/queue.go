@@ -83,6 +83,7 @@ type Room struct {
 var (
 	ErrNoRoom      = fault.New(fault.NotFound, "queue.no_room", "there is no such waiting room")
 	ErrRoomTaken   = fault.New(fault.Conflict, "queue.room_taken", "there is a room of that name, or in front of those goods")
+	ErrRoomInUse   = fault.New(fault.Conflict, "queue.room_in_use", "the main room stays, and another until it has been off for a minute and nobody waits in it")
 	ErrManyRooms   = fault.New(fault.Conflict, "queue.too_many_rooms", "there are as many rooms as there may be")
 	ErrWaiting     = fault.New(fault.Throttled, "queue.waiting", "others came before you; keep the ticket and ask for your place")
 	ErrNoPlace     = fault.New(fault.NotFound, "queue.no_place", "the ticket has no place in this room any more")

@@ -214,6 +214,11 @@ function roomView(room, of) {
     put({ opens_at: instant(v) }, opening);
   }, clear);
   const entries = [capacity, target, opening];
+  const end = el("button", { type: "button", onclick: guard(async () => {
+    if (!confirm(`The room ${room.name} is gone then. Remove it?`)) return;
+    await send("DELETE", `/admin/rooms/${room.name}`, undefined, { "If-Match": room.etag });
+    areas.rooms.list();
+  }) }, "Remove the room");
   const whose = el("input", { type: "email", required: true, autocomplete: "off", placeholder: "Email of the account" });
   const removal = el("form.setting", { onsubmit: guard(async (e) => {
     e.preventDefault();
@@ -232,7 +237,7 @@ function roomView(room, of) {
   const goods = !room.goods ? "in front of all that has no room of its own" : ["in front of ", room.goods.kind === "drop" ? el("a", { href: `#/drops/${room.goods.id}` }, "its drop") : el("a", { href: "#/coupons" }, "its coupon")];
   const node = el("section.room", { "aria-label": room.name }, el("h2", {}, room.name, " ", el("span.muted", {}, goods)), said,
     el("dl.figures", {}, figure("waiting", "Waiting"), figure("called", "Called"), figure("active", "In"), figure("capacity", "Slots"), figure("pace_per_s", "Called in a second", false)),
-    el("figure.drawn", {}, chart, words), el("div.settings", {}, mode.node, capacity.node, target.node, away.node, opening.node, removal));
+    el("figure.drawn", {}, chart, words), el("div.settings", {}, mode.node, capacity.node, target.node, away.node, opening.node, removal, room.goods && el("div.setting", {}, el("b", {}, "The end of the room"), el("p.muted", {}, "Once it has been off for some minutes and nobody waits in it."), el("div", {}, end))));
 
   function fill(settings) {
     room = settings;

@@ -46,6 +46,7 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	for name, value := range map[string]string{
 		"application_name":                    "shop." + c.Name,
 		"statement_timeout":                   "5s",
+		"plan_cache_mode":                     "force_custom_plan", // a plan that was made for an empty table reads all of it when a rush has filled it
 		"lock_timeout":                        "2s",
 		"idle_in_transaction_session_timeout": "2s",
 		"tcp_user_timeout":                    "5s",

@@ -39,6 +39,13 @@ func (a *Admin) Routes(api *web.API) {
 		Problems: []*fault.Error{queue.ErrRoomTaken, queue.ErrManyRooms},
 	}, a.create)
 	web.Register(api, web.Operation{
+		ID: "remove-room", Method: http.MethodDelete, Path: "/admin/rooms/{room}", Tag: tag,
+		Summary:     "Remove a waiting room",
+		Description: "One of its own that is off, whose last passes have ended and in which nobody waits any more: that is so some three minutes after it was turned off.",
+		Role:        auth.Manager,
+		Problems:    []*fault.Error{queue.ErrNoRoom, queue.ErrRoomInUse, queue.ErrUnavailable, web.ErrStale, web.ErrIfMatchRequired},
+	}, a.removeRoom)
+	web.Register(api, web.Operation{
 		ID: "get-room-figures", Method: http.MethodGet, Path: "/admin/rooms/{room}/figures", Tag: tag,
 		Summary:  "Count the people of a waiting room",
 		Role:     auth.Manager,
@@ -144,6 +151,18 @@ func (a *Admin) remove(ctx context.Context, in *removeInput) (*struct{}, error) 
 		return nil, err
 	}
 	return nil, a.service.removal(ctx, room, in.AccountID, func() error { return a.doors.Remove(ctx, room, in.AccountID) })
+}
+
+type removeRoomInput struct {
+	web.Precondition
+	RoomName
+}
+
+func (a *Admin) removeRoom(ctx context.Context, in *removeRoomInput) (*struct{}, error) {
+	return nil, a.service.Remove(ctx, in.Room, in.IfMatch, func(room Room) (bool, error) {
+		f, err := a.doors.Figures(ctx, room)
+		return f.Waiting+f.Proceed+f.Active == 0, err
+	})
 }
 
 type changeInput struct {

@@ -224,6 +224,41 @@ func TestWhoIsRemoved(t *testing.T) {
 	require.Equal(t, 404, s.Do("manager", "DELETE", "/admin/rooms/none/places/"+uuid.NewString(), "").Status)
 }
 
+// A room goes when nothing of it can matter any more.
+func TestARoomIsRemoved(t *testing.T) {
+	t.Parallel()
+
+	s := serve(t)
+	goods := `{"kind":"drop","id":"` + uuid.NewString() + `"}`
+	build := func() {
+		s.Do("manager", "POST", "/admin/rooms", `{"name":"noon","capacity":1,"goods":`+goods+`}`).Is(201)
+	}
+	remove := func(name string) webtest.Answer {
+		return s.Do("manager", "DELETE", "/admin/rooms/"+name, "", "If-Match", s.etagOf(name))
+	}
+	build()
+	require.Equal(t, 403, s.Do("shopper", "DELETE", "/admin/rooms/noon", "", "If-Match", s.etagOf("noon")).Status)
+	require.Equal(t, "conflict.if_match_required", s.Do("manager", "DELETE", "/admin/rooms/noon", "").Text("code"))
+	require.Equal(t, "queue.room_in_use", remove("main").Text("code"))
+	stale := s.etagOf("noon")
+	s.setRoom("noon", `{"mode":"on","capacity":1}`)
+	require.Equal(t, 412, s.Do("manager", "DELETE", "/admin/rooms/noon", "", "If-Match", stale).Status)
+	require.Equal(t, "queue.room_in_use", remove("noon").Text("code"), "it is on")
+	for _, who := range []string{"first", "second"} {
+		s.Do(who, "POST", "/v1/queue/rooms/noon/tickets", "").Is(200)
+	}
+	s.setRoom("noon", `{"mode":"off","capacity":1}`)
+	s.goOn(app.PassLife)
+	require.Equal(t, "queue.room_in_use", remove("noon").Text("code"), "a pass may be good")
+	s.goOn(10 * time.Second)
+	require.Equal(t, "queue.room_in_use", remove("noon").Text("code"), "somebody waits")
+	s.goOn(app.Regather)
+	require.Equal(t, 204, remove("noon").Status)
+	require.Equal(t, 404, s.Do("", "GET", "/v1/queue/rooms/noon", "").Status)
+	require.Equal(t, 404, s.Do("manager", "DELETE", "/admin/rooms/noon", "", "If-Match", stale).Status)
+	build()
+}
+
 func TestRoomOfItsOwn(t *testing.T) {
 	t.Parallel()
 

@@ -114,8 +114,9 @@ const (
 // soon back to near where they were, slowly past it, and on (CUBIC, RFC 9438).
 //
 // Slots follow late: who is called comes after a while and stays for a pass's life. Calls grow until it is known how many flights are too many, and
-// from then on while no more than half of them are used; while more are they become few. Where more people than an eighth of the flights are turned away, there are no slots for those who are more: passes end
-// without being renewed.
+// from then on while no more than half of them are used; while more are, they fill half of what is free in each beat, as if all who come went on asking.
+// By how much those ask who are in, no more are called than would be thrice too many. Where more people than an eighth of the flights are turned away,
+// there are no slots for those who are more: passes end without being renewed.
 type Helm struct {
 	Slots, Flights int64
 	flights, calls float64 // with their fractions
@@ -136,6 +137,7 @@ const (
 	mostCut   = 0.3
 	backAfter = 6  // beats in which they are back
 	mostMore  = 50 // percent more in one beat, of which each good beat after that adds one
+	mostAhead = 3  // times as many as there are flights may ask at once, when all have come who are called
 	cutEvery  = 2  // beats: what was begun before has ended then
 )
 
@@ -182,15 +184,17 @@ func (h *Helm) Steer(r Reading, ceiling int64) {
 	h.flights = max(h.flights, LeastFlights)
 
 	excess := max(r.Shed-h.Flights/8, 0)
+	asking := float64(r.Flying + r.Shed)
+	each := max(asking, 1) / float64(max(r.Taken-r.Called, 1)) // of those who are in, asks for so much at once
 	switch half := 2*r.Flying >= h.Flights; {
 	case slow || excess > 0 && h.top > 0:
 		h.calls *= 0.85
 	case excess == 0 && good && half && h.top > 0:
-		free := h.flights*9/8 - float64(r.Flying+r.Shed+r.Called) // as if all who are called went on and on
-		h.calls = max(h.calls*0.8, free/2, h.flights/50)
+		h.calls = max(h.calls*0.8, (h.flights*9/8-asking-float64(r.Called))/2, h.flights/50)
 	case excess == 0 && good:
 		h.calls = max(h.calls*5/4, LeastSlots)
 	}
+	h.calls = min(h.calls, max((h.flights*mostAhead-asking)/each-float64(r.Called), LeastSlots))
 	h.Flights = int64(h.flights)
 	h.Slots = min(max(r.Taken+int64(math.Ceil(h.calls))-excess, LeastSlots), ceiling)
 }

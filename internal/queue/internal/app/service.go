@@ -273,6 +273,43 @@ func (s *Service) Change(ctx context.Context, name, ifMatch string, settings Set
 	return changed, nil
 }
 
+// Remove removes a room of its own that is off, whose passes have ended and in which nobody stands any more, as empty says.
+func (s *Service) Remove(ctx context.Context, name, ifMatch string, empty func(Room) (bool, error)) error {
+	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		row, err := s.sql.RoomForUpdate(ctx, tx, name)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return queue.ErrNoRoom
+		}
+		if err != nil {
+			return fmt.Errorf("lock room: %w", err)
+		}
+		room := toRoom(row)
+		if err := web.CheckIfMatch(ifMatch, room.ETag()); err != nil {
+			return err
+		}
+		now := s.clock()
+		if room.Goods == (queue.Goods{}) || room.Mode != queue.Off || now.Sub(room.GatedUntil) < passesEnd {
+			return queue.ErrRoomInUse
+		}
+		if ok, err := empty(room); err != nil {
+			return err
+		} else if !ok {
+			return queue.ErrRoomInUse
+		}
+		if err := s.sql.DeleteRoom(ctx, tx, room.ID); err != nil {
+			return fmt.Errorf("remove room: %w", err)
+		}
+		if err := s.audit.Add(ctx, tx, audit.Entry{Action: "rooms.delete", Subject: row.ID.String(), Before: NewRoom{Name: room.Name, Goods: room.Goods, Capacity: room.Capacity, Away: room.Away}}); err != nil {
+			return err
+		}
+		return s.outbox.Add(ctx, tx, queue.RoomRemoved{RoomID: room.ID, Version: room.Version + 1, Name: room.Name, At: now})
+	})
+	if err == nil {
+		s.forget()
+	}
+	return err
+}
+
 // removal takes an account's place in a room away, and leaves an entry in the audit log.
 func (s *Service) removal(ctx context.Context, room Room, account uuid.UUID, remove func() error) error {
 	return s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {

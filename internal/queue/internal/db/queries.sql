@@ -21,6 +21,9 @@ SET version = version + 1, mode = $2, capacity = $3, away = $4, opens_at = $5, s
 WHERE id = $1
 RETURNING *;
 
+-- name: DeleteRoom :exec
+DELETE FROM queue.rooms WHERE id = $1;
+
 -- name: PutLoad :exec
 INSERT INTO queue.loads (room_id, instance, done, slow, shed, flying, at) VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
 ON CONFLICT (room_id, instance) DO UPDATE

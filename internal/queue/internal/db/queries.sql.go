@@ -79,6 +79,15 @@ func (q *Queries) CountRooms(ctx context.Context, db DBTX) (int64, error) {
 	return count, err
 }
 
+const deleteRoom = `-- name: DeleteRoom :exec
+DELETE FROM queue.rooms WHERE id = $1
+`
+
+func (q *Queries) DeleteRoom(ctx context.Context, db DBTX, id uuid.UUID) error {
+	_, err := db.Exec(ctx, deleteRoom, id)
+	return err
+}
+
 const insertRoom = `-- name: InsertRoom :one
 INSERT INTO queue.rooms (id, version, name, mode, capacity, away, goods, goods_id, updated_at)
 VALUES ($1, 1, $2, 'off', $3, $4, $5, $6, $7)
