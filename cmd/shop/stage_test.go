@@ -488,6 +488,10 @@ var goods = map[string]func(t testing.TB, s *stage) good{
 		id := s.newCampaign(t)
 		return good{body: map[string]any{"name": "sale-" + id, "capacity": 10, "goods": map[string]any{"kind": "coupon", "id": id}}}
 	},
+	"remove-room": func(t testing.TB, s *stage) good {
+		room, etag := s.newRoom(t)
+		return good{path: map[string]string{"room": room}, header: map[string]string{"If-Match": etag}}
+	},
 	"change-room": func(t testing.TB, s *stage) good {
 		room, etag := s.newRoom(t)
 		return good{
