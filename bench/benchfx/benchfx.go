@@ -118,13 +118,16 @@ type parts struct {
 	Flights   batch.Limits
 }
 
-func newOrders(p parts) *orderingbench.Orders {
-	o := orderingbench.New(orderingbench.Parts{
+func newOrders(p parts) (*orderingbench.Orders, error) {
+	o, err := orderingbench.New(orderingbench.Parts{
 		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock, Drops: p.Drops,
 		Payments: p.Payments, Accounts: p.Accounts, Points: p.Points, Coupons: p.Discounts, Flights: p.Flights,
 	})
+	if err != nil {
+		return nil, err
+	}
 	p.Lifecycle.Append(fx.StopHook(o.Close))
-	return o
+	return o, nil
 }
 
 func events() []string {

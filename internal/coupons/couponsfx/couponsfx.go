@@ -70,10 +70,13 @@ type parts struct {
 }
 
 // newService ends the service before the pool that it writes to: fx stops in the reverse order of making.
-func newService(p parts) *app.Service {
-	s := app.NewService(app.Parts{
+func newService(p parts) (*app.Service, error) {
+	s, err := app.NewService(app.Parts{
 		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Accounts: p.Accounts,
 	})
+	if err != nil {
+		return nil, err
+	}
 	p.Lifecycle.Append(fx.StopHook(s.Close))
-	return s
+	return s, nil
 }

@@ -49,13 +49,17 @@ type Parts struct {
 type Orders struct{ service *app.Service }
 
 // New returns the module on its parts, with carts in PostgreSQL. Close ends it.
-func New(p Parts) *Orders {
+func New(p Parts) (*Orders, error) {
 	config := app.Defaults()
 	config.MaxUnpaid = maxUnpaid
-	return &Orders{app.NewService(app.Parts{
+	s, err := app.NewService(app.Parts{
 		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock, Drops: p.Drops,
 		Payments: p.Payments, Accounts: p.Accounts, Points: p.Points, Coupons: p.Coupons, Carts: postgres.NewCarts(p.Pool, p.Clock), Config: config, Flights: p.Flights,
-	})}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Orders{s}, nil
 }
 
 // Close waits for what is being written.

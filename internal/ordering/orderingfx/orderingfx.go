@@ -77,11 +77,14 @@ type parts struct {
 	Flights   batch.Limits `optional:"true"`
 }
 
-func newService(p parts) *app.Service {
-	s := app.NewService(app.Parts{
+func newService(p parts) (*app.Service, error) {
+	s, err := app.NewService(app.Parts{
 		Pool: p.Pool, Outbox: p.Outbox, Audit: p.Audit, Clock: p.Clock, Log: p.Log, Products: p.Products, Stock: p.Stock, Drops: p.Drops,
 		Payments: p.Payments, Accounts: p.Accounts, Points: p.Points, Coupons: p.Coupons, Carts: p.Carts, Config: p.Config, Flights: p.Flights,
 	})
+	if err != nil {
+		return nil, err
+	}
 	p.Lifecycle.Append(fx.StopHook(s.Close))
-	return s
+	return s, nil
 }

@@ -67,7 +67,7 @@ func (s *Service) fly(ctx context.Context, claims []claim) ([]batch.Result[coupo
 
 // nonstop runs one transaction of one round trip, fills in the results of those who have a coupon by it, and returns the others.
 func (s *Service) nonstop(ctx context.Context, claims []claim, flying []int, results []batch.Result[coupons.Coupon]) (left []int, err error) {
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.flying.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection for claims: %w", err)
 	}
@@ -109,7 +109,7 @@ func (s *Service) nonstop(ctx context.Context, claims []claim, flying []int, res
 // round runs one transaction for the claims whose indexes are flying, fills in their results, and returns those that must
 // fly again.
 func (s *Service) round(ctx context.Context, claims []claim, flying []int, results []batch.Result[coupons.Coupon]) (again []int, err error) {
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.flying.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection for claims: %w", err)
 	}

@@ -62,7 +62,7 @@ func (s *Service) redeemRound(ctx context.Context, orders []coupons.RedeemInput,
 	for n, i := range flying {
 		ids[n], wanted[n] = orders[i].OrderID, orders[i].CouponID
 	}
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.flying.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("acquire a connection for redemptions: %w", err)
 	}

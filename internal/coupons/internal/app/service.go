@@ -29,6 +29,7 @@ import (
 // Service gives coupons, keeps the campaigns that they belong to, and takes coupons off orders.
 type Service struct {
 	pool     *pgxpool.Pool
+	flying   *pgxpool.Pool // the flights' own connections, and the settlements'
 	sql      *db.Queries
 	outbox   *outbox.Outbox
 	audit    *audit.Log
@@ -55,22 +56,30 @@ type Parts struct {
 }
 
 // NewService returns the module's service. Close ends it.
-func NewService(p Parts) *Service {
+func NewService(p Parts) (*Service, error) {
+	claims := batch.Config{Name: "coupons.claim", Shards: 8}
+	// One flight: two that want coupons of the same campaign would only wait for each other.
+	redeems := batch.Config{Name: "coupons.redeem", Shards: 1}
+	flying, err := batch.Connections(p.Pool, claims.Shards+redeems.Shards+settleJobs)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
-		pool: p.Pool, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log, accounts: p.Accounts,
+		pool: p.Pool, flying: flying, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log, accounts: p.Accounts,
 		terms: newTerms(), codes: newCodes(), guesses: newGuesses(),
 	}
 	s.gone = newGone(p.Clock, s.lookGone)
-	s.claims = batch.New(batch.Config{Name: "coupons.claim"}, s.fly)
-	// One flight: two that want coupons of the same campaign would only wait for each other.
-	s.redeems = batch.New(batch.Config{Name: "coupons.redeem", Shards: 1}, batch.Once(orderOf, s.flyRedeem))
-	return s
+	s.claims, s.redeems = batch.New(claims, s.fly), batch.New(redeems, batch.Once(orderOf, s.flyRedeem))
+	return s, nil
 }
+
+const settleJobs = 1
 
 // Close waits for the flights that are in the air and refuses new ones.
 func (s *Service) Close() {
 	s.claims.Close()
 	s.redeems.Close()
+	s.flying.Close()
 	s.terms.StopAllGoroutines()
 	s.codes.StopAllGoroutines()
 }

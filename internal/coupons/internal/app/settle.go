@@ -32,7 +32,7 @@ func (s *Service) Settle(ctx context.Context) error {
 }
 
 func (s *Service) settleSome(ctx context.Context, most int) (n int, err error) {
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.flying, func(tx pgx.Tx) error {
 		asked, err := s.sql.TakeSettlements(ctx, tx, int32(most))
 		if err != nil {
 			return fmt.Errorf("take settlements: %w", err)

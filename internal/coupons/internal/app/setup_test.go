@@ -53,10 +53,12 @@ func setupOn(t testing.TB, pool *pgxpool.Pool, quantity int64) shop {
 	s := shop{t: t, pool: pool, clock: clock.NewManual(made), people: &people{tiers: map[uuid.UUID]accounts.Tier{}}}
 	c := clock.Clock(s.clock.Now)
 	for i := range s.instances {
-		s.instances[i] = app.NewService(app.Parts{
+		var err error
+		s.instances[i], err = app.NewService(app.Parts{
 			Pool: s.pool, Outbox: outbox.New("coupons", c), Audit: audit.New("coupons", c), Clock: c, Log: slog.New(slog.DiscardHandler),
 			Accounts: s.people,
 		})
+		require.NoError(t, err)
 		t.Cleanup(s.instances[i].Close)
 	}
 	s.campaign = s.create(app.Settings{Name: "Welcome", Description: "One each", Quantity: quantity, StartsAt: longAgo, EndsAt: farAway})

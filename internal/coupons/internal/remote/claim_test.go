@@ -34,10 +34,11 @@ type sides struct {
 
 func setup(t testing.TB) sides {
 	t.Helper()
-	s := app.NewService(app.Parts{
+	s, err := app.NewService(app.Parts{
 		Pool: pgtest.New(t, "coupons"), Outbox: outbox.New("coupons", clock.System), Audit: audit.New("coupons", clock.System), Clock: clock.System,
 		Log: slog.New(slog.DiscardHandler),
 	})
+	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	server, err := rpc.NewServer("secret", slog.New(slog.DiscardHandler), remote.Service(s)...)
 	require.NoError(t, err)

@@ -48,12 +48,13 @@ func BenchmarkPlace(b *testing.B) {
 func benchmarkPlace(b *testing.B, limits batch.Limits, products, callers int) {
 	pool := durable(b)
 	cat, pay := newCatalog(clock.System), newPayments(clock.System)
-	service := app.NewService(app.Parts{
+	service, err := app.NewService(app.Parts{
 		Pool: pool, Outbox: outbox.New("ordering", clock.System), Audit: audit.New("ordering", clock.System), Clock: clock.System,
 		Log: slog.New(slog.DiscardHandler), Products: cat, Stock: cat, Drops: cat, Payments: pay, Accounts: &fakeAccounts{has: newPoints()},
 		Points: newPoints(), Coupons: newDiscounts(),
 		Carts: postgres.NewCarts(pool, clock.System), Config: app.Defaults(), Flights: limits,
 	})
+	require.NoError(b, err)
 	b.Cleanup(service.Close)
 	s := &shop{catalog: cat}
 	ids := make([]uuid.UUID, products)

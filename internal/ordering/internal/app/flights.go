@@ -36,7 +36,7 @@ func (d draft) request() db.Request {
 
 // flyRequests finds the order of each request, or none, with one statement for all who ask at once.
 func (s *Service) flyRequests(ctx context.Context, requests []db.Request) ([]batch.Result[uuid.UUID], error) {
-	orders, err := db.OrdersOfRequests(ctx, s.pool, requests)
+	orders, err := db.OrdersOfRequests(ctx, s.flying, requests)
 	if err != nil {
 		return nil, fmt.Errorf("find the orders of requests: %w", err)
 	}
@@ -74,7 +74,7 @@ func (s *Service) flyDrafts(ctx context.Context, drafts []draft) ([]batch.Result
 	}
 	look, seen := db.LookAtShoppers(accounts, requests, bought, drops)
 	results := make([]batch.Result[uuid.UUID], len(drafts))
-	err := db.Flight(ctx, s.pool, look, func() (*pgx.Batch, error) {
+	err := db.Flight(ctx, s.flying, look, func() (*pgx.Batch, error) {
 		var orders []db.Order
 		var lines []db.Line
 		var moments []db.Moment
@@ -196,7 +196,7 @@ func (s *Service) flyFinishes(ctx context.Context, in []finish) ([]batch.Result[
 		moments = append(moments, db.Moment{OrderID: p.ID, Step: p.Step, At: at, FromState: string(t.from), ToState: string(t.to), ActorKind: system.kind})
 		events = append(events, t.event(changeOf(o, f.lines), o))
 	})
-	err := db.Flight(ctx, s.pool, look, func() (*pgx.Batch, error) {
+	err := db.Flight(ctx, s.flying, look, func() (*pgx.Batch, error) {
 		b := &pgx.Batch{}
 		if broken != nil || len(moments) == 0 {
 			return b, broken

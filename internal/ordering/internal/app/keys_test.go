@@ -3,11 +3,16 @@ package app_test
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/accounts"
@@ -17,6 +22,7 @@ import (
 	"github.com/sasapick/shop/internal/payments"
 	"github.com/sasapick/shop/internal/platform/fault"
 	"github.com/sasapick/shop/internal/platform/idempotency"
+	"github.com/sasapick/shop/internal/platform/pgtest"
 )
 
 // Who has ordered is answered with that order, whatever became of what it was made of: the draft of a repeat would be refused
@@ -73,13 +79,24 @@ func TestPlaceRepeatsWhateverHasChanged(t *testing.T) {
 	t.Run("DatabaseAway", func(t *testing.T) { // nobody is told no who may have ordered
 		t.Parallel()
 
-		s, account := setup(t), uuid.New()
+		config := pgtest.New(t, "ordering").Config()
+		var away atomic.Bool
+		config.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) {
+			if away.Load() {
+				return true, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			return true, nil
+		}
+		pool, err := pgxpool.NewWithConfig(t.Context(), config)
+		require.NoError(t, err)
+		t.Cleanup(pool.Close)
+		s, account := setupOn(t, pool), uuid.New()
 		in := s.input(account, "k", s.catalog.sell("셔츠", 12_900, 2))
-		_, err := s.Place(t.Context(), in)
+		_, err = s.Place(t.Context(), in)
 		require.NoError(t, err)
 		s.catalog.sure = true
 		s.catalog.hide(in.Items[0].ProductID)
-		s.pool.Close()
+		away.Store(true)
 		_, err = s.Place(t.Context(), in)
 		f, ok := fault.As(err)
 		require.True(t, ok)

@@ -82,6 +82,7 @@ type Parts struct {
 // Service is the module's rules.
 type Service struct {
 	pool      *pgxpool.Pool
+	flying    *pgxpool.Pool // the flights' own connections
 	sql       *db.Queries
 	outbox    *outbox.Outbox
 	audit     *audit.Log
@@ -105,22 +106,27 @@ type Service struct {
 }
 
 // NewService returns a service; Close it when no request is left.
-func NewService(p Parts) *Service {
+func NewService(p Parts) (*Service, error) {
+	// One flight of each kind at a time: two would be half as large, and an order would cost a fifth more (bench/). The next one boards
+	// meanwhile.
+	flight := func(name string) batch.Config { return batch.Config{Name: name, Shards: 1}.Within(p.Flights) }
+	finding, placing, finishing, emptying := flight("ordering.find"), flight("ordering.place"), flight("ordering.finish"), flight("ordering.carts")
+	emptying.Deadline = 2 * time.Second
+	flying, err := batch.Connections(p.Pool, finding.Shards+placing.Shards+finishing.Shards)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
-		pool: p.Pool, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log,
+		pool: p.Pool, flying: flying, sql: db.New(), outbox: p.Outbox, audit: p.Audit, clock: p.Clock, log: p.Log,
 		products: p.Products, stock: p.Stock, drops: p.Drops, payments: p.Payments, accounts: p.Accounts, points: p.Points, discounts: p.Coupons, carts: p.Carts,
 		config: p.Config, wait: p.Wait,
 	}
 	if s.wait == nil {
 		s.wait = clock.Sleep
 	}
-	// One flight of each kind at a time: two would be half as large, and an order would cost a fifth more (bench/). The next one boards
-	// meanwhile.
-	s.finding = batch.New(batch.Config{Name: "ordering.find", Shards: 1}.Within(p.Flights), s.flyRequests)
-	s.placing = batch.New(batch.Config{Name: "ordering.place", Shards: 1}.Within(p.Flights), s.flyDrafts)
-	s.finishing = batch.New(batch.Config{Name: "ordering.finish", Shards: 1}.Within(p.Flights), s.flyFinishes)
-	s.emptying = batch.New(batch.Config{Name: "ordering.carts", Shards: 1, Deadline: 2 * time.Second}.Within(p.Flights), s.flyCarts)
-	return s
+	s.finding, s.placing = batch.New(finding, s.flyRequests), batch.New(placing, s.flyDrafts)
+	s.finishing, s.emptying = batch.New(finishing, s.flyFinishes), batch.New(emptying, s.flyCarts)
+	return s, nil
 }
 
 // Close waits for what is being written.
@@ -129,6 +135,7 @@ func (s *Service) Close() {
 	s.placing.Close()
 	s.finishing.Close()
 	s.emptying.Close()
+	s.flying.Close()
 }
 
 // order reads an order; one that isn't there, or is not the account's, is ErrNoOrder. The zero account may see every order.

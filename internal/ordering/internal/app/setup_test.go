@@ -91,7 +91,10 @@ func setupOn(t *testing.T, pool *pgxpool.Pool, edits ...func(p *app.Parts)) *sho
 	for _, edit := range edits {
 		edit(&parts)
 	}
-	s.parts, s.Service = parts, app.NewService(parts)
+	var err error
+	s.parts = parts
+	s.Service, err = app.NewService(parts)
+	require.NoError(t, err)
 	s.unpaid = parts.Config.MaxUnpaid
 	t.Cleanup(s.Close)
 	return s
@@ -100,7 +103,8 @@ func setupOn(t *testing.T, pool *pgxpool.Pool, edits ...func(p *app.Parts)) *sho
 // instance is one more process of the same shop.
 func (s *shop) instance(t *testing.T) *app.Service {
 	t.Helper()
-	other := app.NewService(s.parts)
+	other, err := app.NewService(s.parts)
+	require.NoError(t, err)
 	t.Cleanup(other.Close)
 	return other
 }

@@ -72,6 +72,7 @@ type Parts struct {
 type Service struct {
 	config   Config
 	pool     *pgxpool.Pool
+	flying   *pgxpool.Pool // the flights' own connections
 	sql      *db.Queries
 	outbox   *outbox.Outbox
 	audit    *audit.Log
@@ -95,8 +96,13 @@ var _ payments.Service = (*Service)(nil)
 // NewService returns a service. Shut it down before its pool.
 func NewService(p Parts) (*Service, error) {
 	c := p.Config.withDefaults()
+	opening, closing := batch.Config{Name: "payments.open", Shards: 2}.Within(p.Flights), batch.Config{Name: "payments.close", Shards: 2}.Within(p.Flights)
+	flying, err := batch.Connections(p.Pool, opening.Shards+closing.Shards)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
-		config: c, pool: p.Pool, sql: db.New(), outbox: p.Outbox, audit: p.Audit, gateway: p.Gateway, checkout: p.Checkout,
+		config: c, pool: p.Pool, flying: flying, sql: db.New(), outbox: p.Outbox, audit: p.Audit, gateway: p.Gateway, checkout: p.Checkout,
 		clock: p.Clock, log: p.Logger, calls: make(chan struct{}, c.MaxCalls),
 		webhooks: rate.NewLimiter(rate.Limit(c.WebhookRate), int(2*c.WebhookRate)+1),
 		backlog: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -108,8 +114,7 @@ func NewService(p Parts) (*Service, error) {
 		}, []string{"reason"}),
 		repeats: newRepeats(),
 	}
-	s.opening = batch.New(batch.Config{Name: "payments.open", Shards: 2}.Within(p.Flights), s.openAll)
-	s.closing = batch.New(batch.Config{Name: "payments.close", Shards: 2}.Within(p.Flights), s.closeAll)
+	s.opening, s.closing = batch.New(opening, s.openAll), batch.New(closing, s.closeAll)
 	if p.Metrics != nil {
 		for _, m := range []prometheus.Collector{s.backlog, s.alerts, s.repeats.waited} {
 			if err := p.Metrics.Register(m); err != nil {
@@ -124,6 +129,7 @@ func NewService(p Parts) (*Service, error) {
 func (s *Service) Shutdown() {
 	s.opening.Close()
 	s.closing.Close()
+	s.flying.Close()
 	s.working.Wait()
 }
 
@@ -166,7 +172,7 @@ func (s *Service) openAll(ctx context.Context, in []payments.OpenInput) ([]batch
 		customers.CustomerKeys = append(customers.CustomerKeys, keys[account])
 	}
 	openCommit.Hit()
-	opened, err := s.sql.OpenAll(ctx, s.pool, customers, arg)
+	opened, err := s.sql.OpenAll(ctx, s.flying, customers, arg)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +211,7 @@ func (s *Service) closeAll(ctx context.Context, in []uuid.UUID) ([]batch.Result[
 	ids := slices.Clone(in)
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 	closeCommit.Hit()
-	closed, err := s.sql.CloseAll(ctx, s.pool, db.ClosePaymentsParams{OrderIds: slices.Compact(ids), At: s.clock()})
+	closed, err := s.sql.CloseAll(ctx, s.flying, db.ClosePaymentsParams{OrderIds: slices.Compact(ids), At: s.clock()})
 	if err != nil {
 		return nil, err
 	}
