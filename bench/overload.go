@@ -21,10 +21,10 @@ import (
 
 // overload is how a shop is measured that more people want something of than it can serve.
 type overload struct {
-	Loads  []int         `default:"16,32,64,128,256,512" help:"People who order one thing after the other, among whose numbers the best is looked for."`
+	Loads  []int         `default:"16,32,64,128,256,512,1024" help:"People who order one thing after the other, among whose numbers the best is looked for."`
 	Target time.Duration `default:"500ms" help:"What counts as served in time."`
 	Times  int           `default:"10" help:"How many times the best load is offered."`
-	For    time.Duration `default:"90s" help:"How long; the second half counts."`
+	For    time.Duration `default:"60s" help:"How long; the second half counts."`
 }
 
 // measure looks for the load at which most orders are answered in time. Then it offers by turns that one, and many times that without a gate and with

@@ -10,7 +10,8 @@ import (
 // Connections returns a pool of so many connections for flights, but no more than the given one has. The caller closes it.
 //
 // Their statements look rows up by their keys, some by one and some by hundreds, and must never be planned anew for each number,
-// nor, while a table is young, with a scan of it: it grows faster than its statistics. So they are planned once, with the indexes.
+// nor, while a table is young, with a scan of it: it grows faster than its statistics. So they are planned for any number, with the indexes, and
+// anew after [pg.PlansLast]: which index is the right one is not seen of an empty table either.
 func Connections(pool *pgxpool.Pool, most int) (*pgxpool.Pool, error) {
 	config := pool.Config()
 	config.MaxConns = min(config.MaxConns, int32(most))

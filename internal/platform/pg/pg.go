@@ -46,7 +46,6 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	for name, value := range map[string]string{
 		"application_name":                    "shop." + c.Name,
 		"statement_timeout":                   "5s",
-		"plan_cache_mode":                     "force_custom_plan", // a plan that was made for an empty table reads all of it when a rush has filled it
 		"lock_timeout":                        "2s",
 		"idle_in_transaction_session_timeout": "2s",
 		"tcp_user_timeout":                    "5s",
@@ -69,7 +68,7 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	if c.Tracer != nil {
 		config.ConnConfig.Tracer = multitracer.New(c.Tracer, limit)
 	}
-	config.AfterConnect = registerTypes
+	config.AfterConnect, config.PrepareConn = registerTypes, plan
 
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

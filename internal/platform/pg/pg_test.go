@@ -29,7 +29,7 @@ func TestOpen(t *testing.T) {
 		pool := open(t, pg.Config{URL: pgtest.URL(t), Name: "coupons"})
 		for name, want := range map[string]string{
 			"application_name": "shop.coupons", "statement_timeout": "5s", "lock_timeout": "2s",
-			"idle_in_transaction_session_timeout": "2s", "TimeZone": "UTC", "plan_cache_mode": "force_custom_plan",
+			"idle_in_transaction_session_timeout": "2s", "TimeZone": "UTC",
 		} {
 			require.Equal(t, want, one[string](t, pool, "SELECT current_setting($1)", name), name)
 		}
