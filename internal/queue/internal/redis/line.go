@@ -101,7 +101,8 @@ if ends then
 end
 return 1`),
 
-	// ARGV[8]: how many at most. After an absence, in which nobody was called or could ask, everyone has the time to ask again. The pace is a mean of the last while, in which what is older counts for less.
+	// ARGV[8]: how many at most. After an absence, in which nobody was called or could ask, everyone has the time to ask again. The pace is a mean of
+	// the last while, in which what is older counts for less.
 	call: source(`
 local most = tonumber(ARGV[8])
 if now >= alive + 1000 and redis.call('ZCARD', waiting) + redis.call('ZCARD', proceed) > 0 then
