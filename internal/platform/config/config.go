@@ -39,7 +39,7 @@ type Config struct {
 	PaymentsDatabaseURL string `help:"PostgreSQL of the module payments. Empty: as database-url."`
 	CouponsDatabaseURL  string `help:"PostgreSQL of the module coupons. Empty: as database-url."`
 	QueueDatabaseURL    string `help:"PostgreSQL of the module queue. Empty: as database-url."`
-	DatabaseConns       int32  `default:"10" help:"Connections that each module may open; for their flights catalog and payments open up to four more, accounts and ordering three, coupons ten."`
+	DatabaseConns       int32  `default:"9" help:"Connections that each module may open; for their flights catalog and payments open up to four more, accounts and ordering three, coupons ten."`
 	Migrate             bool   `default:"true" negatable:"" help:"Bring the schemas up to date at start."`
 	PGBin               string `name:"pg-bin" help:"Folder of PostgreSQL's programs for the embedded server. Default: found, or fetched." type:"path"`
 

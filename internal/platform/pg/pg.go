@@ -19,7 +19,7 @@ import (
 
 const (
 	// DefaultMaxConns bounds a pool that nobody gave a size: seven pools of it, and those of the flights, fit PostgreSQL's own default of 100.
-	DefaultMaxConns = 10
+	DefaultMaxConns = 9
 	// DefaultAcquireTimeout bounds the wait for a free connection.
 	DefaultAcquireTimeout = 3 * time.Second
 )

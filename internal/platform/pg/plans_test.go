@@ -17,11 +17,19 @@ func TestPlans(t *testing.T) {
 	t.Parallel()
 
 	pool := open(t, pg.Config{URL: pgtest.URL(t), MaxConns: 1})
+	planned := func(at time.Time) {
+		t.Helper()
+		require.NoError(t, pool.AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
+			conn.Conn().PgConn().CustomData()[pg.PlannedAt] = at
+			return nil
+		}))
+	}
 	exec := func(sql string) {
 		t.Helper()
 		_, err := pool.Exec(t.Context(), sql)
 		require.NoError(t, err)
 	}
+	planned(time.Now().Add(time.Hour))
 	for _, sql := range []string{
 		`CREATE TABLE young (id int PRIMARY KEY) WITH (autovacuum_enabled = off)`, `VACUUM young`, `SET plan_cache_mode = force_generic_plan`,
 		`PREPARE one (int) AS SELECT * FROM young WHERE id = $1`, `EXECUTE one (1)`, `INSERT INTO young SELECT generate_series(1, 20000)`,
@@ -42,11 +50,7 @@ func TestPlans(t *testing.T) {
 		return strings.Join(lines, "\n")
 	}
 	require.Contains(t, plan(), "Seq Scan", "or there is nothing to see here")
-	require.NoError(t, pool.AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
-		data := conn.Conn().PgConn().CustomData()
-		data[pg.PlannedAt] = data[pg.PlannedAt].(time.Time).Add(-pg.PlansLast)
-		return nil
-	}))
+	planned(time.Now().Add(-pg.PlansLast))
 	require.Contains(t, plan(), "Index")
 	require.EqualValues(t, 1, pool.Stat().NewConnsCount())
 }

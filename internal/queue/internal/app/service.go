@@ -37,7 +37,8 @@ const (
 	// Rooms is how many there may be.
 	Rooms = 100
 
-	// passesEnd is how long after its mode was set to off a room's last passes have ended, whichever instance handed them out.
+	// passesEnd is how long after its mode was set to off a room's last passes have ended, whichever instance handed them out, if it can read the
+	// database: one that can't goes on by what it knew.
 	passesEnd = Freshness + PassLife + 2*SlotSlack
 )
 

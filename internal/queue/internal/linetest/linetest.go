@@ -407,6 +407,18 @@ func Run(t *testing.T, open func(t testing.TB) (line app.Line, pass func(time.Du
 		require.NoError(t, err, "or renews it")
 		require.Equal(t, app.PassLife, later.Until.Sub(later.At))
 
+		// But not who has given it up since.
+		h.rules.Capacity = 4
+		gone := app.Arrival{Account: uuid.New(), Pass: f.At.Add(50 * time.Second)}
+		_, err = h.Renew(t.Context(), h.rules, gone)
+		require.NoError(t, err)
+		require.NoError(t, h.Leave(t.Context(), h.rules, gone.Account))
+		_, err = h.Renew(t.Context(), h.rules, gone)
+		require.ErrorIs(t, err, app.ErrNoPlace)
+		require.Equal(t, app.Waiting, h.enterWith(gone).State)
+		require.NoError(t, h.Leave(t.Context(), h.rules, gone.Account))
+		h.rules.Capacity = 2
+
 		first, second := uuid.New(), uuid.New() // waited before
 		h.enterWith(app.Arrival{Account: second, Ticket: app.Ticket{Sequence: app.FirstSequence + 900, Until: f.At.Add(time.Minute)}})
 		require.Zero(t, h.enterWith(app.Arrival{Account: first, Ticket: app.Ticket{Sequence: app.FirstSequence + 17, Until: f.At.Add(time.Minute)}}).Ahead)

@@ -95,7 +95,7 @@ func (l *Line) Enter(_ context.Context, rules app.Rules, a app.Arrival) (app.Pla
 	if ends = ends.Add(-app.SlotSlack); in && ends.After(now) {
 		return app.Place{State: app.Active, Until: ends, At: now}, nil
 	}
-	if a.Pass.After(now) && now.Before(l.frozen(rules)) {
+	if l.honours(r, rules, a, now) {
 		return r.inside(a.Account, a.Pass, now), nil
 	}
 	if _, called := r.called(a.Account, now); called || in && !r.crowded(rules, a.Account, now) {
@@ -142,13 +142,19 @@ func (l *Line) Look(_ context.Context, rules app.Rules, a app.Arrival) (app.Plac
 func (l *Line) Renew(_ context.Context, rules app.Rules, a app.Arrival) (app.Place, error) {
 	r, now := l.at(rules.Room)
 	defer l.mu.Unlock()
-	if _, ok := lasts(r.active, a.Account, now); !ok && !(a.Pass.After(now) && now.Before(l.frozen(rules))) {
+	if _, ok := lasts(r.active, a.Account, now); !ok && !l.honours(r, rules, a, now) {
 		return app.Place{}, app.ErrNoPlace
 	}
 	if r.crowded(rules, a.Account, now) {
 		return app.Place{}, app.ErrNoPlace
 	}
 	return r.inside(a.Account, now.Add(app.PassLife), now), nil
+}
+
+// honours says whether an account comes in by a pass that is not known here, which it has not given up since.
+func (l *Line) honours(r *room, rules app.Rules, a app.Arrival, now time.Time) bool {
+	_, left := lasts(r.left, a.Account, now)
+	return a.Pass.After(now) && now.Before(l.frozen(rules)) && !left
 }
 
 // crowded says whether others stay in for all slots that there are, and who asks has to go for that.
@@ -284,7 +290,7 @@ func (r *room) add(w waiter) {
 	r.waiting, r.waits[w.account] = slices.Insert(r.waiting, i, w), w
 }
 
-// inside gives an account a slot until then, or the one that it has left for longer.
+// inside gives an account a slot until then, in the place of one that it has left.
 func (r *room) inside(account uuid.UUID, ends, now time.Time) app.Place {
 	r.forget(account)
 	delete(r.proceed, account)

@@ -53,7 +53,7 @@ var sources = [...]string{
 	enter: source(`
 local ends = lasts()
 if ends and ends - SLACK > now then return {'active', '0', 0, ends - SLACK, 0, '0', now} end
-if tonumber(ARGV[8]) > now and now < frozen then return inside(tonumber(ARGV[8])) end
+if tonumber(ARGV[8]) > now and now < frozen and not left() then return inside(tonumber(ARGV[8])) end
 if ends and not crowded() then return inside(now + PASS) end
 local by, pause = called()
 if by and now < frozen then return {'proceed', '0', 0, by, pause, '0', now} end
@@ -86,7 +86,7 @@ return {}`),
 	// ARGV[8]: until when a pass is held.
 	renew: source(`
 if crowded() then return {} end
-if lasts() or tonumber(ARGV[8]) > now and now < frozen then return inside(now + PASS) end
+if lasts() or tonumber(ARGV[8]) > now and now < frozen and not left() then return inside(now + PASS) end
 return {}`),
 
 	// The slot of who is in is nobody's any more, and taken as long as the pass is good.
@@ -165,22 +165,27 @@ return {redis.call('ZCARD', waiting), redis.call('ZCOUNT', proceed, '(' .. uncal
 // unbounded lets a step be taken where Redis has no memory left, as it needs hardly any. Who is new is turned away then, and nobody else.
 const unbounded = "#!lua flags=allow-oom\n"
 
-// begun notes that what is known may not be all, and returns when that was: later than ARGV[2], the loss that is known of. ARGV[3] is how long ago the
-// line answered last, as far as that is known, or 0: tickets count of places that were kept then.
+// begun notes that what is known may not be all, and returns when that was: later than ARGV[2], the loss that is known of, or the one that another has
+// noted since. ARGV[3] is how long ago the line answered last, as far as that is known, or 0: tickets count of places that were kept then.
 var begun = redis.NewScript(unbounded + filled(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[1])
-local known = redis.call('HMGET', KEYS[1], 'lost', 'alive', 'away', 'back')
-local lost = math.max(now, tonumber(known[1] or 0) + 1, tonumber(ARGV[2]) + 1)
-local alive, away = tonumber(known[2] or 0), tonumber(known[3] or 0)
+local known = redis.call('HMGET', KEYS[1], 'lost', 'alive', 'away', 'back', 'counts')
+local before, alive, away = tonumber(known[1] or 0), tonumber(known[2] or 0), tonumber(known[3] or 0)
+if before > tonumber(ARGV[2]) then return {before, 0} end
+local lost = math.max(now, tonumber(ARGV[2]) + 1)
 if alive >= tonumber(known[4] or 0) + SHOWUP then away = alive end
 local counts = alive
-if tonumber(ARGV[3]) > 0 then counts = math.max(counts, now - tonumber(ARGV[3])) end
+if alive > 0 and alive == before then
+  counts = tonumber(known[5]) -- nobody has called since
+elseif tonumber(ARGV[3]) > 0 then
+  counts = math.max(alive, now - tonumber(ARGV[3]))
+end
 if counts == 0 then counts = lost end
 if away == 0 then away = lost end
 redis.call('HSET', KEYS[1], 'lost', lost, 'alive', lost, 'away', away, 'back', lost + PASS + SLACK, 'counts', counts)
 redis.call('HDEL', KEYS[1], 'pace', 'since', 'calls')
-return lost`))
+return {lost, 1}`))
 
 // MostCalled bounds what one Call may ask for: Lua's unpack takes no more than some thousand values, two for each.
 const MostCalled = 1000
@@ -188,12 +193,14 @@ const MostCalled = 1000
 // Line is an app.Line. The keys of a room are {room:<name>}:waiting, :seen, :proceed, :active and :room.
 //
 // A server that began anew, or took the place of another, may have lost something, and does not say so by itself. What tells it is that it has
-// no scripts: it has kept them in memory alone since Redis 7. So each room has scripts of its own, which are loaded after the loss was noted, and
-// only know a line that has lost nothing since: when it did stands in their text and in the room.
+// no scripts: it has kept them in memory alone since Redis 7. So after a loss was noted a script that is its mark is loaded, and then those of the
+// room, which only know a line that has lost nothing since: when it did stands in their text and in the room. Scripts of another version of the shop
+// are others, and have the same mark.
 type Line struct {
 	client redis.UniversalClient
 	prefix string
 	ahead  func() time.Duration
+	steps  []string // their texts
 	mu     sync.Mutex
 	rooms  map[string]*room
 }
@@ -205,7 +212,7 @@ func NewLine(client redis.UniversalClient, prefix string, ahead func() time.Dura
 	if ahead == nil {
 		ahead = func() time.Duration { return 0 }
 	}
-	return &Line{client: client, prefix: prefix, ahead: ahead, rooms: map[string]*room{}}
+	return &Line{client: client, prefix: prefix, ahead: ahead, steps: sources[:], rooms: map[string]*room{}}
 }
 
 // room is what this instance knows of one.
@@ -220,6 +227,7 @@ type room struct {
 // scripts are the steps of a line that has lost nothing since then.
 type scripts struct {
 	lost  int64 // by Redis's clock, in milliseconds
+	mark  *redis.Script
 	steps []*redis.Script
 }
 
@@ -235,11 +243,12 @@ func (l *Line) room(name string) *room {
 	return r
 }
 
-// since returns the scripts of a line that has lost nothing since then.
-func (r *room) since(lost int64) *scripts {
-	s := &scripts{lost: lost}
-	for does, text := range sources {
-		text = "-- " + strconv.Quote(r.key) + "\n" + strings.ReplaceAll(text, "EPOCH", strconv.FormatInt(lost, 10))
+// since returns the scripts of a room whose line has lost nothing since then.
+func (l *Line) since(r *room, lost int64) *scripts {
+	name := fmt.Sprintf("-- %q %d\n", r.key, lost)
+	s := &scripts{lost: lost, mark: redis.NewScript(unbounded + name + "return 1")}
+	for does, text := range l.steps {
+		text = name + strings.ReplaceAll(text, "EPOCH", strconv.FormatInt(lost, 10))
 		if step(does) != enter {
 			text = unbounded + text
 		}
@@ -251,8 +260,10 @@ func (r *room) since(lost int64) *scripts {
 // began is when this process did, for [room.answered].
 var began = time.Now()
 
-// attempts bounds how often a step is tried: scripts are adopted, not there, loaded, and another instance's in the meantime.
-const attempts = 6
+const (
+	attempts    = 6           // of a step: other instances may note a loss meanwhile
+	beginWithin = time.Second // whoever waits for it: what is begun is brought to its end
+)
 
 func (l *Line) run(ctx context.Context, does step, rules app.Rules, account uuid.UUID, more ...any) *redis.Cmd {
 	r := l.room(rules.Room)
@@ -278,8 +289,8 @@ func (l *Line) run(ctx context.Context, does step, rules app.Rules, account uuid
 	return told
 }
 
-// begin finds other scripts than those that the server does not know. If another instance has noted a later loss, they are its. Else there was one
-// since: it is noted, and only then is loaded what finds it noted.
+// begin finds other scripts than those that the server does not know. Where its mark is there, nothing was lost since the loss that is noted last, and
+// only its scripts of this version may be missing. Else something was: that is noted, and only then is loaded what finds it noted.
 func (l *Line) begin(ctx context.Context, r *room, unknown *scripts) error {
 	select {
 	case r.looking <- struct{}{}:
@@ -290,6 +301,8 @@ func (l *Line) begin(ctx context.Context, r *room, unknown *scripts) error {
 	if r.scripts.Load() != unknown {
 		return nil // somebody else has just done it
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), beginWithin)
+	defer cancel()
 	var had int64
 	if unknown != nil {
 		had = unknown.lost
@@ -298,19 +311,29 @@ func (l *Line) begin(ctx context.Context, r *room, unknown *scripts) error {
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("ask when the line began anew: %w", err)
 	}
-	if noted > had {
-		r.scripts.Store(r.since(noted))
-		return nil
+	s, marked := l.since(r, noted), []bool{false}
+	if noted >= had {
+		if marked, err = s.mark.Exists(ctx, l.client).Result(); err != nil {
+			return fmt.Errorf("ask whether the line began anew: %w", err)
+		}
 	}
-	var ago int64
-	if answered := r.answered.Load(); answered != 0 {
-		ago = max(int64(time.Since(began))-answered, int64(time.Millisecond))
+	if !marked[0] {
+		var ago int64
+		if answered := r.answered.Load(); answered != 0 {
+			ago = max((time.Since(began) - time.Duration(answered)).Milliseconds(), 1)
+		}
+		lost, err := begun.Eval(ctx, l.client, r.keys[4:], l.ahead().Milliseconds(), max(had, noted), ago).Int64Slice()
+		if err != nil {
+			return fmt.Errorf("note that the line began anew: %w", err)
+		}
+		if lost[1] == 0 {
+			return nil // another has, and has its mark in a moment
+		}
+		s = l.since(r, lost[0])
+		if err := s.mark.Load(ctx, l.client).Err(); err != nil {
+			return fmt.Errorf("load the mark of a line: %w", err)
+		}
 	}
-	lost, err := begun.Eval(ctx, l.client, r.keys[4:], l.ahead().Milliseconds(), had, time.Duration(ago).Milliseconds()).Int64()
-	if err != nil {
-		return fmt.Errorf("note that the line began anew: %w", err)
-	}
-	s := r.since(lost)
 	for _, step := range s.steps {
 		if err := step.Load(ctx, l.client).Err(); err != nil {
 			return fmt.Errorf("load a script: %w", err)

@@ -48,6 +48,11 @@ local function lasts()
   if score > now then return score end
 end
 
+-- left says whether the account has left a slot, whose pass may be good.
+local function left()
+  return tonumber(redis.call('ZSCORE', active, 'left:' .. account) or 0) > now
+end
+
 -- called returns until when the account is called, and how long until it may come, or nil.
 local function called()
   local score = tonumber(redis.call('ZSCORE', proceed, account) or 0)
@@ -57,7 +62,7 @@ local function called()
   return score, math.min(math.max(frozen - now, 0), MOST)
 end
 
--- inside gives the account a slot until then, or the one that it has left for longer.
+-- inside gives the account a slot until then, in the place of one that it has left.
 local function inside(ends)
   redis.call('ZREM', proceed, account)
   redis.call('ZREM', waiting, account)

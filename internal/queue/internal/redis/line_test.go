@@ -2,12 +2,14 @@ package redis_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sasapick/shop/internal/platform/stacktest"
@@ -274,4 +276,68 @@ func TestTheServerIsAwayForLong(t *testing.T) {
 		require.EqualValues(t, ahead, p.Ahead)
 	}
 	require.Greater(t, late.Sequence, tickets[second].Sequence, "an old ticket is no way to the front")
+}
+
+// Two versions of the shop, whose scripts differ, share a line: neither takes the other's for a loss.
+func TestTwoVersions(t *testing.T) {
+	t.Parallel()
+
+	client := stacktest.RedisClient(t, stacktest.OwnRedis(t).URL)
+	var ahead atomic.Int64
+	open := func() *redis.Line {
+		return redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+	}
+	old, r := open(), app.Rules{Room: "main", Capacity: 100}
+	_, err := old.Figures(t.Context(), r)
+	require.NoError(t, err)
+	ahead.Add(int64(app.PassLife + app.SlotSlack + time.Second))
+	next := open()
+	redis.Differ(next)
+	for range 3 {
+		for _, line := range []app.Line{old, next} {
+			p, err := line.Enter(t.Context(), r, app.Arrival{Account: uuid.New()})
+			require.NoError(t, err)
+			require.Equal(t, app.Active, p.State)
+		}
+	}
+	f, err := next.Figures(t.Context(), r)
+	require.NoError(t, err)
+	require.EqualValues(t, 6, f.Active)
+}
+
+// Instances that notice a loss one after the other, or at once, keep the tickets that were good before it.
+func TestManyNoticeALoss(t *testing.T) {
+	t.Parallel()
+
+	server := stacktest.OwnRedis(t)
+	client := stacktest.RedisClient(t, server.URL)
+	var ahead atomic.Int64
+	lines, r, who := make([]*redis.Line, 4), app.Rules{Room: "main"}, uuid.New()
+	var ticket app.Ticket
+	for i := range lines {
+		lines[i] = redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+		p, err := lines[i].Enter(t.Context(), r, app.Arrival{Account: who})
+		require.NoError(t, err)
+		ticket = app.Ticket{Sequence: p.Sequence, Until: p.Until}
+	}
+	server.Kill()
+	server.Forget()
+	server.Start()
+	ahead.Add(int64(time.Hour))
+	var noticing sync.WaitGroup
+	for _, line := range lines {
+		redis.Away(line, time.Hour)
+		noticing.Go(func() {
+			_, err := line.Figures(t.Context(), r)
+			assert.NoError(t, err)
+		})
+	}
+	noticing.Wait()
+	require.NoError(t, client.ScriptFlush(t.Context()).Err()) // and once more
+	newcomer, err := lines[0].Enter(t.Context(), r, app.Arrival{Account: uuid.New()})
+	require.NoError(t, err)
+	p, err := lines[1].Enter(t.Context(), r, app.Arrival{Account: who, Ticket: ticket})
+	require.NoError(t, err)
+	require.Equal(t, ticket.Sequence, p.Sequence)
+	require.Less(t, p.Sequence, newcomer.Sequence)
 }
