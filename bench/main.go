@@ -117,6 +117,7 @@ type overloadCommand struct {
 
 // Run measures a shop that is offered too much.
 func (c overloadCommand) Run(ctx context.Context) error {
+	c.settings.Run, c.settings.Warm = c.For/2, c.For/2
 	return run(ctx, c.settings, opensOverload, inhabit, c.measure)
 }
 
