@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -60,6 +61,9 @@ type API struct {
 	nameOf       map[reflect.Type]string
 	naming       *Operation   // the operation whose types are being named
 	elsewhere    http.Handler // that answers what is being registered; nil: its own handler
+
+	closing sync.Once
+	own     map[string][]string // the methods of the paths without parameters
 }
 
 // Interceptor is asked before an operation's body is read, after the role was checked; auth.From(r.Context()) tells who
@@ -110,7 +114,10 @@ func New(o Options) *API {
 }
 
 // Handler returns what answers requests. Everything must have been registered.
-func (a *API) Handler() http.Handler { return a.Router }
+func (a *API) Handler() http.Handler {
+	a.closing.Do(a.closePaths)
+	return a.Router
+}
 
 // Intercept adds an interceptor; they are asked in the order in which they were added.
 func (a *API) Intercept(i Interceptor) {
@@ -140,16 +147,36 @@ var methods = []string{
 	http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPatch, http.MethodPost, http.MethodPut,
 }
 
+// closePaths has a path without parameters take no methods but its own, where the router would go on to a path with parameters: nobody patches the
+// product whose id is export.
+func (a *API) closePaths() {
+	a.registering.Lock()
+	defer a.registering.Unlock()
+	a.own = map[string][]string{}
+	for _, r := range a.routes {
+		if !strings.ContainsAny(r.Pattern, "{*") {
+			a.own[r.Pattern] = append(a.own[r.Pattern], r.Method)
+		}
+	}
+	for path, own := range a.own {
+		for _, m := range methods {
+			if !slices.Contains(own, m) && !slices.Contains(own, "") && a.Router.Match(chi.NewRouteContext(), m, path) {
+				a.Router.MethodFunc(m, path, a.methodNotAllowed)
+			}
+		}
+	}
+}
+
 // methodNotAllowed answers with the methods that the path does take, as RFC 9110 §15.5.6 wants.
 func (a *API) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.RawPath
-	if path == "" {
-		path = r.URL.Path
+	path := cmp.Or(r.URL.RawPath, r.URL.Path)
+	takes := func(m string) bool { return a.Router.Match(chi.NewRouteContext(), m, path) }
+	if own, ok := a.own[path]; ok {
+		takes = func(m string) bool { return slices.Contains(own, m) }
 	}
 	var allowed []string
 	for _, m := range methods {
-		if a.Router.Match(chi.NewRouteContext(), m, path) ||
-			m == http.MethodHead && a.Router.Match(chi.NewRouteContext(), http.MethodGet, path) {
+		if takes(m) || m == http.MethodHead && takes(http.MethodGet) {
 			allowed = append(allowed, m)
 		}
 	}

@@ -495,3 +495,30 @@ func TestIntercept(t *testing.T) {
 	require.Equal(t, 200, s.do(t, request("GET", "/v1/things", "")).StatusCode)
 	require.Equal(t, 1, answered, "it is told of the answer")
 }
+
+// A path without parameters takes its own methods, and not those of one with parameters that it looks like.
+func TestAPathOfItsOwn(t *testing.T) {
+	t.Parallel()
+
+	api := web.New(web.Options{})
+	for method, path := range map[string]string{"GET": "/v1/things/export", "PATCH": "/v1/things/{id}", "DELETE": "/v1/things/{id}"} {
+		web.Raw(api, web.Operation{ID: strings.ToLower(method) + "-it", Method: method, Path: path, Tag: "things", Summary: "Something"},
+			http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	}
+	for request, status := range map[string]int{
+		"GET /v1/things/export": 204, "HEAD /v1/things/export": 204, "PATCH /v1/things/export": 405, "DELETE /v1/things/export": 405, "OPTIONS /v1/things/export": 405, "PUT /v1/things/export": 405,
+		"PATCH /v1/things/1": 204, "DELETE /v1/things/1": 204, "GET /v1/things/1": 405,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		w := httptest.NewRecorder()
+		api.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		require.Equal(t, status, w.Code, request)
+		if status == 405 {
+			want := "GET, HEAD"
+			if path == "/v1/things/1" {
+				want = "DELETE, PATCH"
+			}
+			require.Equal(t, want, w.Header().Get("Allow"), request)
+		}
+	}
+}
