@@ -221,7 +221,7 @@ func (s shop) awaitWaiting() (pid int) {
 // await polls until ok holds.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline, tick := time.NewTimer(10*time.Second), time.NewTicker(2*time.Millisecond)
+	deadline, tick := time.NewTimer(time.Minute), time.NewTicker(2*time.Millisecond)
 	defer deadline.Stop()
 	defer tick.Stop()
 	for !ok() {

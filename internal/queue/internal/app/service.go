@@ -32,7 +32,6 @@ const (
 
 	loadTimeout = time.Second            // of one reading of the rooms
 	leftTimeout = 300 * time.Millisecond // of asking what is left behind them
-	loadWait    = 100 * time.Millisecond // for a reading, where there is an older one
 
 	// Rooms is how many there may be.
 	Rooms = 100
@@ -54,8 +53,9 @@ type Service struct {
 	drops     catalog.Drops
 	campaigns coupons.Service
 
-	loads  singleflight.Group
-	latest atomic.Pointer[reading]
+	loads    singleflight.Group
+	latest   atomic.Pointer[reading]
+	renewing atomic.Bool // somebody reads them at the moment
 }
 
 // reading is all rooms at one moment. Where they cannot be read they are as they were: a gate that is open whenever the database is slow is open when
@@ -120,20 +120,19 @@ func (r *reading) room(name string) (Room, error) {
 	return room, nil
 }
 
-// known returns every room. Nobody may change it.
+// known returns every room. Nobody may change it. Who finds it old waits for a new reading; who comes meanwhile takes the old one.
 func (s *Service) known(ctx context.Context) (*reading, error) {
 	r := s.latest.Load()
 	if age := s.age(r); age < 0 || age >= Freshness {
-		var late <-chan time.Time
 		if r != nil && r.err == nil && !r.at.IsZero() {
-			timer := time.NewTimer(loadWait)
-			defer timer.Stop()
-			late = timer.C
+			if !s.renewing.CompareAndSwap(false, true) {
+				return r, nil
+			}
+			defer s.renewing.Store(false)
 		}
 		select {
 		case loaded := <-s.loads.DoChan("", s.load):
 			r = loaded.Val.(*reading)
-		case <-late:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
