@@ -217,7 +217,8 @@ function roomView(room, of) {
   const end = el("button", { type: "button", onclick: guard(async () => {
     if (!confirm(`The room ${room.name} is gone then. Remove it?`)) return;
     await send("DELETE", `/admin/rooms/${room.name}`, undefined, { "If-Match": room.etag });
-    areas.rooms.list();
+    await areas.rooms.list();
+    toast("Removed.");
   }) }, "Remove the room");
   const whose = el("input", { type: "email", required: true, autocomplete: "off", placeholder: "Email of the account" });
   const removal = el("form.setting", { onsubmit: guard(async (e) => {

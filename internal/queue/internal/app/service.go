@@ -231,15 +231,8 @@ func (s *Service) Rooms(ctx context.Context) ([]Room, error) {
 func (s *Service) Change(ctx context.Context, name, ifMatch string, settings Settings) (Room, error) {
 	var changed Room
 	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		row, err := s.sql.RoomForUpdate(ctx, tx, name)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return queue.ErrNoRoom
-		}
+		before, err := s.locked(ctx, tx, name, ifMatch)
 		if err != nil {
-			return fmt.Errorf("lock room: %w", err)
-		}
-		before := toRoom(row)
-		if err := web.CheckIfMatch(ifMatch, before.ETag()); err != nil {
 			return err
 		}
 		was := before.settings()
@@ -253,7 +246,7 @@ func (s *Service) Change(ctx context.Context, name, ifMatch string, settings Set
 		if err != nil {
 			return err
 		}
-		row, err = s.sql.ChangeRoom(ctx, tx, change)
+		row, err := s.sql.ChangeRoom(ctx, tx, change)
 		if err != nil {
 			return fmt.Errorf("change room: %w", err)
 		}
@@ -273,18 +266,24 @@ func (s *Service) Change(ctx context.Context, name, ifMatch string, settings Set
 	return changed, nil
 }
 
+// locked is a room that is as it was when ifMatch was read, and that nobody else changes before the transaction ends.
+func (s *Service) locked(ctx context.Context, tx pgx.Tx, name, ifMatch string) (Room, error) {
+	row, err := s.sql.RoomForUpdate(ctx, tx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Room{}, queue.ErrNoRoom
+	}
+	if err != nil {
+		return Room{}, fmt.Errorf("lock room: %w", err)
+	}
+	room := toRoom(row)
+	return room, web.CheckIfMatch(ifMatch, room.ETag())
+}
+
 // Remove removes a room of its own that is off, whose passes have ended and in which nobody stands any more, as empty says.
 func (s *Service) Remove(ctx context.Context, name, ifMatch string, empty func(Room) (bool, error)) error {
 	err := s.outbox.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		row, err := s.sql.RoomForUpdate(ctx, tx, name)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return queue.ErrNoRoom
-		}
+		room, err := s.locked(ctx, tx, name, ifMatch)
 		if err != nil {
-			return fmt.Errorf("lock room: %w", err)
-		}
-		room := toRoom(row)
-		if err := web.CheckIfMatch(ifMatch, room.ETag()); err != nil {
 			return err
 		}
 		now := s.clock()
@@ -299,7 +298,7 @@ func (s *Service) Remove(ctx context.Context, name, ifMatch string, empty func(R
 		if err := s.sql.DeleteRoom(ctx, tx, room.ID); err != nil {
 			return fmt.Errorf("remove room: %w", err)
 		}
-		if err := s.audit.Add(ctx, tx, audit.Entry{Action: "rooms.delete", Subject: row.ID.String(), Before: NewRoom{Name: room.Name, Goods: room.Goods, Capacity: room.Capacity, Away: room.Away}}); err != nil {
+		if err := s.audit.Add(ctx, tx, audit.Entry{Action: "rooms.delete", Subject: room.ID.String(), Before: NewRoom{Name: room.Name, Goods: room.Goods, Capacity: room.Capacity, Away: room.Away}}); err != nil {
 			return err
 		}
 		return s.outbox.Add(ctx, tx, queue.RoomRemoved{RoomID: room.ID, Version: room.Version + 1, Name: room.Name, At: now})
