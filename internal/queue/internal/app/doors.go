@@ -104,19 +104,18 @@ func (d *Doors) Enter(ctx context.Context, room Room, account uuid.UUID, hadTick
 	if err != nil {
 		return Held{}, err
 	}
-	arrival, had := arrivalOf(room, account), Ticket{}
+	arrival := arrivalOf(room, account)
 	if t, ok := key.openOf(hadTicket, ticket, room, account); ok {
-		had = Ticket{t.Sequence, t.Until}
+		arrival.Ticket = Ticket{t.Sequence, t.Until}
 	}
 	if p, ok := key.openOf(hadPass, pass, room, account); ok {
 		arrival.Pass = p.Until
 	}
-	arrival.Ticket = had
 	place, err := ask(ctx, func(ctx context.Context) (Place, error) { return d.line.Enter(ctx, rulesOf(room), arrival) })
 	if err != nil {
 		return Held{}, err
 	}
-	return d.held(key, room, account, place, had.Sequence), nil
+	return d.held(key, room, account, place, arrival.Ticket.Sequence), nil
 }
 
 func arrivalOf(room Room, account uuid.UUID) Arrival {

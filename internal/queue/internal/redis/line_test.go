@@ -36,6 +36,16 @@ func TestLine(t *testing.T) {
 	})
 }
 
+// own starts a Redis for a test, whose clock is ahead by what is added to that, and opens lines of it.
+func own(t *testing.T) (server *stacktest.RedisServer, client goredis.UniversalClient, ahead *atomic.Int64, open func() *redis.Line) {
+	t.Helper()
+	server, ahead = stacktest.OwnRedis(t), new(atomic.Int64)
+	client = stacktest.RedisClient(t, server.URL)
+	return server, client, ahead, func() *redis.Line {
+		return redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+	}
+}
+
 // TestTheServerBeginsAnew kills Redis, which comes back with what it had, or without.
 func TestTheServerBeginsAnew(t *testing.T) {
 	t.Parallel()
@@ -44,12 +54,7 @@ func TestTheServerBeginsAnew(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 
-			server := stacktest.OwnRedis(t)
-			client := stacktest.RedisClient(t, server.URL)
-			var ahead atomic.Int64
-			open := func() app.Line {
-				return redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
-			}
+			server, _, ahead, open := own(t)
 			// Two rooms, and another instance that knows nothing of what this one has noticed.
 			line, other, rules := open(), open(), []app.Rules{{Room: "main", Capacity: 1}, {Room: "noon", Capacity: 1}}
 			in, waits := uuid.New(), uuid.New()
@@ -110,10 +115,8 @@ func TestTheServerBeginsAnew(t *testing.T) {
 func TestWhoIsCalledComesAfterwards(t *testing.T) {
 	t.Parallel()
 
-	server := stacktest.OwnRedis(t)
-	client := stacktest.RedisClient(t, server.URL)
-	var ahead atomic.Int64
-	line := redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+	server, _, ahead, open := own(t)
+	line := open()
 	r, who, next := app.Rules{Room: "main"}, uuid.New(), uuid.New()
 	for _, account := range []uuid.UUID{who, next} {
 		_, err := line.Enter(t.Context(), r, app.Arrival{Account: account})
@@ -147,10 +150,8 @@ func TestWhoIsCalledComesAfterwards(t *testing.T) {
 func TestAFullServer(t *testing.T) {
 	t.Parallel()
 
-	server := stacktest.OwnRedis(t)
-	client := stacktest.RedisClient(t, server.URL)
-	var ahead atomic.Int64
-	line := redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+	_, client, ahead, open := own(t)
+	line := open()
 	rules := app.Rules{Room: "main", Capacity: 1}
 	_, err := line.Call(t.Context(), rules, 1)
 	require.NoError(t, err)
@@ -204,12 +205,7 @@ func TestTheLineIsAnotherOne(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 
-			server := stacktest.OwnRedis(t)
-			client := stacktest.RedisClient(t, server.URL)
-			var ahead atomic.Int64
-			open := func() app.Line {
-				return redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
-			}
+			_, client, ahead, open := own(t)
 			line, other, r := open(), open(), app.Rules{Room: "main", Capacity: 1}
 			const room = "test:{room:main}:room"
 			_, err := line.Figures(t.Context(), r)
@@ -227,7 +223,7 @@ func TestTheLineIsAnotherOne(t *testing.T) {
 			require.Equal(t, app.Active, in.State)
 
 			happens(t, client, room, before)
-			for _, of := range []app.Line{other, line, open()} {
+			for _, of := range []*redis.Line{other, line, open()} {
 				p, err := of.Enter(t.Context(), r, app.Arrival{Account: uuid.New()})
 				require.NoError(t, err)
 				require.Equal(t, app.Waiting, p.State, "a pass may be good that is not known any more")
@@ -244,10 +240,8 @@ func TestTheLineIsAnotherOne(t *testing.T) {
 func TestTheServerIsAwayForLong(t *testing.T) {
 	t.Parallel()
 
-	server := stacktest.OwnRedis(t)
-	client := stacktest.RedisClient(t, server.URL)
-	var ahead atomic.Int64
-	line, r := redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) }), app.Rules{Room: "main"}
+	server, _, ahead, open := own(t)
+	line, r := open(), app.Rules{Room: "main"}
 	first, second := uuid.New(), uuid.New()
 	tickets := map[uuid.UUID]app.Ticket{}
 	for _, who := range []uuid.UUID{first, second} {
@@ -282,11 +276,7 @@ func TestTheServerIsAwayForLong(t *testing.T) {
 func TestTwoVersions(t *testing.T) {
 	t.Parallel()
 
-	client := stacktest.RedisClient(t, stacktest.OwnRedis(t).URL)
-	var ahead atomic.Int64
-	open := func() *redis.Line {
-		return redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
-	}
+	_, _, ahead, open := own(t)
 	old, r := open(), app.Rules{Room: "main", Capacity: 100}
 	_, err := old.Figures(t.Context(), r)
 	require.NoError(t, err)
@@ -294,7 +284,7 @@ func TestTwoVersions(t *testing.T) {
 	next := open()
 	redis.Differ(next)
 	for range 3 {
-		for _, line := range []app.Line{old, next} {
+		for _, line := range []*redis.Line{old, next} {
 			p, err := line.Enter(t.Context(), r, app.Arrival{Account: uuid.New()})
 			require.NoError(t, err)
 			require.Equal(t, app.Active, p.State)
@@ -309,13 +299,11 @@ func TestTwoVersions(t *testing.T) {
 func TestManyNoticeALoss(t *testing.T) {
 	t.Parallel()
 
-	server := stacktest.OwnRedis(t)
-	client := stacktest.RedisClient(t, server.URL)
-	var ahead atomic.Int64
+	server, client, ahead, open := own(t)
 	lines, r, who := make([]*redis.Line, 4), app.Rules{Room: "main"}, uuid.New()
 	var ticket app.Ticket
 	for i := range lines {
-		lines[i] = redis.NewLine(client, "test:", func() time.Duration { return time.Duration(ahead.Load()) })
+		lines[i] = open()
 		p, err := lines[i].Enter(t.Context(), r, app.Arrival{Account: who})
 		require.NoError(t, err)
 		ticket = app.Ticket{Sequence: p.Sequence, Until: p.Until}
